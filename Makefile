@@ -1,0 +1,54 @@
+# hall-edge: one target a task. setup.sh installs what a target needs and is instant when it is there.
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench contract lock clean setup-demo setup-test
+
+BIN := .venv/bin
+ARGS ?=
+PYTEST_ARGS ?=
+PYTHON ?= python3
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+demo: setup-demo ## every simulator, a broker, one visit after another (ARGS="...")
+	@exec $(BIN)/hall-edge demo $(ARGS)
+
+test: lint ## lint, types, import rules and all tests (PYTEST_ARGS="-k outbox -x")
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup-test ## ruff, mypy --strict, the one-way rule
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: setup-test ## measured numbers of this machine
+	$(BIN)/python -m tests.bench $(ARGS)
+
+contract: setup-test ## write docs/contract anew from edge/events.py
+	$(BIN)/python -m edge.contract docs/contract
+
+# Needs any Python >= 3.11. Pins stay as they are unless pyproject.toml asks for others; UPGRADE=1 takes the
+# newest of all. Resolved for every platform and Python >= 3.11; the files name no host.
+UV := uv==0.13.9
+COMPILE = "$$tmp/bin/uv" pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" \
+	$(if $(UPGRADE),--upgrade)
+
+lock: ## requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
+	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
+	$(PYTHON) -m venv "$$tmp"; "$$tmp/bin/python" -m pip install --quiet $(UV); \
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml >"$$tmp/build.in"; \
+	$(COMPILE) pyproject.toml "$$tmp/build.in" --extra demo --extra dev -o requirements/dev.txt >/dev/null; \
+	$(COMPILE) pyproject.toml "$$tmp/build.in" --extra demo -c requirements/dev.txt -o requirements/demo.txt >/dev/null; \
+	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/run.txt >/dev/null
+
+clean: ## everything that a target made
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup-demo:
+	@sh setup.sh demo
+
+setup-test:
+	@sh setup.sh test

@@ -1,0 +1,290 @@
+"""The composition root: builds the daemon from its configuration, runs it, and takes it down in under a second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import re
+import signal
+import ssl
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from edge import health as healths
+from edge import logs
+from edge.commands import Commands
+from edge.config import Config, Device
+from edge.control import Control
+from edge.driver import Driver
+from edge.envelope import Draft, EnvelopeRenderer
+from edge.errors import EdgeError, StoreError
+from edge.events import Payload, Quarantined, StandsFor, Tombstone
+from edge.outbox import Outbox, Row
+from edge.port import DevicePort
+from edge.publisher import Publisher
+from edge.replays import Replays
+from edge.state_dir import KeptKey, kept_bytes, take_lock
+from edge.supervisor import Supervisor
+from edge.topics import Topics
+from edge.transport import BrokerAddress, Message
+from edge.wire import Health, WindowStatus
+
+if TYPE_CHECKING:
+    from edge.sealing import Sealer
+
+_HEALTH_S = 15.0
+_log = logs.get("app")
+
+
+class Daemon:
+    """One window. :meth:`run` returns the exit code."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._state = Path(config.paths.state)
+        self._started = time.monotonic()
+        self._since = healths.stamp()
+        self._case: str | None = None
+        self._topics = Topics(config.window.hall, config.window.window)
+        self._stop = asyncio.Event()
+        self._failure: StoreError | None = None
+        self._devices: dict[str, Supervisor] = {}
+        self._configured: dict[str, Device] = {device.name: device for device in config.devices}
+
+    async def run(self) -> int:
+        """Run until a signal, or until the outbox fails; returns 0 or 1."""
+        self._loop = asyncio.get_running_loop()
+        lock = take_lock(self._state)
+        try:
+            self._build()
+            return await self._serve()
+        finally:
+            os.close(lock)
+
+    # -- building -----------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        config = self._config
+        names = [subscriber.name for subscriber in config.subscribers]
+        self._window_key = KeptKey(self._state / "window-key.jwk")
+        self._renderer = EnvelopeRenderer(
+            config.window.hall, config.window.window, lab=config.window.lab, sealer=self._sealer()
+        )
+        self._publisher = Publisher(
+            self._broker(), self._topics, config.mqtt.window, lambda: self._status("offline"),
+            self._heard, self._refused,
+        )  # fmt: skip
+        self._outbox = Outbox(self._state / "outbox.db", self._renderer.render, self._publisher.offer, names)
+        self._outbox.on_failure = self._store_failed
+        self._outbox.open()
+        self._replays = Replays(self._outbox, self._topics, names, self._tombstone, self._publisher.wake)
+        self._health = healths.HealthWatch(self._outbox, self._publisher, self._replays)
+        digest_key = kept_bytes(self._state / "digest-key")
+        for device in config.devices:
+            if device.enabled:
+                make = functools.partial(_make, device, digest_key)
+                self._devices[device.name] = Supervisor(device.name, make, self._accept, self._publish_device)
+        self._commands = Commands(
+            self._devices, self._outbox, self._topics, self._publisher.send, self._window_key.opened
+        )
+        self._commands.window_commands = {"case-open": self._case_open, "case-close": self._case_close}
+        self._control = Control(Path(config.paths.run) / "control.sock", self.snapshot)
+
+    def _sealer(self) -> Sealer | None:
+        """Return what seals personal bodies; the library is loaded only when some device needs it."""
+        if not any(device.personal for device in self._config.devices if device.enabled):
+            return None
+        from edge.sealing import JweSealer, kept_key, read_key  # noqa: PLC0415  # 0.1 s and 10 MiB, not always needed
+
+        keys = [read_key(Path(subscriber.key)) for subscriber in self._config.subscribers if subscriber.key]
+        if self._config.window.lab:
+            keys.append(kept_key(self._state / "lab-key.jwk"))
+        return JweSealer(keys)
+
+    def _broker(self) -> BrokerAddress:
+        mqtt, window = self._config.mqtt, self._config.window
+        host, port, encrypted = mqtt.broker()
+        context = None
+        if encrypted:
+            context = ssl.create_default_context(cafile=mqtt.ca)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if mqtt.certificate:
+                context.load_cert_chain(mqtt.certificate, mqtt.key)
+        password = Path(mqtt.password_file).read_text(encoding="utf-8").strip() if mqtt.password_file else None
+        return BrokerAddress(
+            host, port, f"hall-edge-{window.hall}-{window.window}", mqtt.keepalive_s, context, mqtt.username, password
+        )
+
+    # -- running ------------------------------------------------------------------------------------
+
+    async def _serve(self) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop.set)
+        await self._control.start()
+        self._publish_start()
+        self._publisher.start(self._outbox, self._replays)
+        tasks = [asyncio.create_task(device.run(), name=name) for name, device in self._devices.items()]
+        tasks.append(asyncio.create_task(self._tell_health(), name="health"))
+        for task in tasks:
+            task.add_done_callback(self._ended)
+        _log.info("running", extra={"fields": {"devices": len(self._devices), "pid": os.getpid()}})
+        try:
+            await self._stop.wait()
+        finally:
+            await self._shut_down(tasks)
+        if self._failure is not None:
+            _log.error(str(self._failure), extra={"fields": {"code": self._failure.code}})
+        return 1 if self._failure else 0
+
+    async def _shut_down(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Take everything down within a second, whatever hangs; what hangs is left to the end of the process."""
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=0.3)
+        await self._control.stop()
+        self._publisher.stop(self._status("offline"), wait_s=0.4)
+        self._outbox.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Stop the daemon when one of its tasks ends by a bug: systemd starts a healthy one."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a part of the daemon ended", exc_info=error, extra={"fields": {"device": task.get_name()}})
+            self._failure = self._failure or StoreError("a part of the daemon ended", code="SYS-110")
+            self._stop.set()
+
+    def _store_failed(self, error: StoreError) -> None:
+        """Called in the outbox's thread: without a store nothing can be accepted any more."""
+        self._failure = error
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+    # -- events -------------------------------------------------------------------------------------
+
+    def _accept(self, device: Supervisor, events: Sequence[Payload], case: str | None) -> Sequence[Row]:
+        """Make a device's events durable. Called in its lane's thread."""
+        mode = self._configured[device.name].mode
+        mode = "simulated" if device.port.simulated and mode == "live" else mode
+        case = case or self._case
+        return self._outbox.commit([Draft(device.name, event, mode, case) for event in events])
+
+    def _refused(self, seq: int, reason: int) -> None:
+        """Called in the MQTT thread when the broker refuses an event for good."""
+        found = self._outbox.between(seq, seq)
+        found.add_done_callback(
+            lambda rows: rows.exception() is None
+            and rows.result()
+            and self._outbox.commit_soon(
+                [Draft("window", Quarantined(refused_seq=str(seq), refused_id=rows.result()[0].id, puback=reason))]
+            )
+        )
+
+    def _tombstone(self, seq: int, stands_for: StandsFor) -> bytes:
+        return self._renderer.render(Draft("window", Tombstone(event=stands_for)), seq, self._outbox.epoch).public
+
+    def _heard(self, message: Message) -> None:
+        """Take a message of the broker. Called in the MQTT thread."""
+        branch, *rest = self._topics.inside(message.topic)
+        if branch == "request":
+            self._loop.call_soon_threadsafe(self._commands.handle, message)
+        elif branch == "status":
+            self._repair_status(message.payload)
+        else:
+            self._replays.heard(branch, rest[0], message.payload)
+
+    def _repair_status(self, payload: bytes) -> None:
+        """Publish ``online`` again when a late last will of ours says ``offline``."""
+        with contextlib.suppress(msgspec.DecodeError, ValueError, TypeError):
+            seen = msgspec.json.decode(payload, type=dict[str, Any]) if payload else {}
+            stale = seen.get("state") == "offline" and int(seen.get("epoch") or 0) <= self._outbox.epoch
+            if stale and not self._stop.is_set():
+                self._publisher.send(self._status("online"))
+
+    def _case_open(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
+        case = params.get("case")
+        if not isinstance(case, str) or not re.fullmatch("[A-Za-z0-9-]{1,64}", case):
+            raise EdgeError("case-open needs a case of 1 to 64 letters, digits and hyphens", code="CMD-101")
+        self._case = case
+        return {}
+
+    def _case_close(self, _params: Mapping[str, Any]) -> Mapping[str, Any]:
+        self._case = None
+        return {}
+
+    # -- state --------------------------------------------------------------------------------------
+
+    def _status(self, state: Literal["online", "offline"]) -> Message:
+        body = WindowStatus(
+            state=state,
+            epoch=self._outbox.epoch,
+            boot=self._renderer.boot,
+            version=version("hall-edge"),
+            since=self._since,
+            lab=self._config.window.lab,
+            key=self._window_key.public if self._devices_take_sealed() else None,
+        )
+        return _retained(self._topics.status, body)
+
+    def _devices_take_sealed(self) -> bool:
+        return any(command.sealed_params for device in self._devices.values() for command in device.driver.commands)
+
+    def _publish_start(self) -> None:
+        self._publisher.keep(self._status("online"))
+        for device in self._devices.values():
+            self._publish_device(device)
+
+    def _publish_device(self, device: Supervisor) -> None:
+        configured = self._configured[device.name]
+        self._publisher.keep(_retained(self._topics.device_status(device.name), healths.device_status(device, self._outbox.epoch)))
+        about = healths.device_about(device, configured.driver, configured.mode)
+        self._publisher.keep(_retained(self._topics.device_about(device.name), about))
+
+    async def _tell_health(self) -> None:
+        while True:
+            head = self._outbox.head
+            self._publisher.keep(_retained(self._topics.health, await self._health_body()))
+            for device in self._devices.values():
+                self._publish_device(device)
+            for _ in range(int(_HEALTH_S)):
+                await asyncio.sleep(1.0)
+                if self._outbox.head != head and self._publisher.brokered == self._outbox.head:
+                    break  # a burst is over: tell its end, so that a lost tail is noticed
+
+    async def _health_body(self) -> Health:
+        count = "SELECT count(*), min(accepted) FROM event"
+        depth, oldest = await asyncio.wrap_future(self._outbox.call(lambda db: db.execute(count).fetchone()))
+        return self._health.snapshot(depth, round(time.time() - oldest, 1) if oldest else None)
+
+    async def snapshot(self) -> dict[str, Any]:
+        """Return what ``hall-edge status --json`` prints."""
+        window = self._config.window
+        return {
+            "hall": window.hall,
+            "window": window.window,
+            "lab": window.lab,
+            "version": version("hall-edge"),
+            "since": self._since,
+            "process": healths.process_figures(threading.enumerate()),
+            "devices": {
+                name: msgspec.to_builtins(healths.device_status(device, self._outbox.epoch)) | {"kind": device.kind}
+                for name, device in self._devices.items()
+            },
+            "health": msgspec.to_builtins(await self._health_body()),
+        }
+
+
+def _retained(topic: str, body: msgspec.Struct) -> Message:
+    return Message(topic, msgspec.json.encode(body), retain=True, content_type="application/json")
+
+
+def _make(device: Device, digest_key: bytes) -> tuple[Driver, DevicePort]:
+    public = device.driver_type.public_traffic
+    port = DevicePort(device.name, device.address, digest_key, public_traffic=public)
+    return device.driver_type(device.settings, port), port

@@ -1,0 +1,101 @@
+"""The command ``hall-edge``. Each verb is a function here or a module of ``edge.tools``, loaded when it is used."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from edge import logs
+from edge.errors import AlreadyRunning, ConfigError, EdgeError
+
+DEFAULT_CONFIG = "/etc/hall-edge/hall-edge.toml"
+EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_CONFIG, EXIT_RUNNING, EXIT_INTERRUPTED = 1, 2, 3, 5, 7, 130
+
+_TOOLS = {
+    "status": "show what the running daemon says now",
+    "watch": "show it live, until Ctrl-C",
+    "listen": "print events as a back office sees them",
+    "request": "send a command to a device and print its replies",
+    "demo": "run a whole window with simulated devices and an embedded broker",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    parser = _parser(arguments[0] if arguments else None)
+    chosen = parser.parse_args(arguments)
+    try:
+        return int(chosen.run(chosen))
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return EXIT_CONFIG
+    except AlreadyRunning as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return EXIT_RUNNING
+    except EdgeError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # e.g. `hall-edge listen | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+
+
+def _parser(verb: str | None) -> argparse.ArgumentParser:
+    """Return the parser; the arguments of a tool are added only when its *verb* is used."""
+    parser = argparse.ArgumentParser(prog="hall-edge", description="The hardware of a service-hall window, over MQTT.")
+    parser.add_argument("--version", action="version", version=f"hall-edge {version('hall-edge')}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    run = verbs.add_parser("run", help="the daemon")
+    check = verbs.add_parser("check", help="check a configuration; no device is touched")
+    for command, action in ((run, _run), (check, _check)):
+        command.add_argument("--config", "-c", default=DEFAULT_CONFIG, metavar="FILE", help="default: %(default)s")
+        command.set_defaults(run=action)
+    for name, text in _TOOLS.items():
+        command = verbs.add_parser(name, help=text, description=text)
+        if name == verb:
+            tool = importlib.import_module(f"edge.tools.{name}")
+            tool.add_arguments(command)
+            command.set_defaults(run=tool.run)
+    return parser
+
+
+def _run(chosen: argparse.Namespace) -> int:
+    from edge.app import Daemon  # noqa: PLC0415  # the other verbs do not need it
+    from edge.config import load  # noqa: PLC0415
+
+    config = load(chosen.config)
+    logs.set_up(config.log.level, as_json=config.log.format == "json")
+    for warning in config.warnings:
+        logs.get("config").warning(str(warning))
+
+    async def run() -> int:
+        return await Daemon(config).run()
+
+    code = asyncio.run(run())
+    # a hung driver's thread must not keep the process: everything that matters is closed by now
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    from edge.config import load  # noqa: PLC0415
+
+    config = load(chosen.config)
+    for warning in config.warnings:
+        print(warning)  # noqa: T201
+    print(  # noqa: T201
+        f"{chosen.config}: valid — window {config.window.hall}/{config.window.window}, "
+        f"{len(config.devices)} devices, {len(config.subscribers)} subscribers"
+    )
+    return 0

@@ -1,0 +1,289 @@
+"""The configuration: one TOML file, checked as a whole before anything starts.
+
+:func:`load` either returns a :class:`Config` in which every value is valid, or raises ``ConfigError`` with
+all mistakes at once, each with its file, line, cause and action.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from errno import EISDIR
+from pathlib import Path as FilePath
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+from msgspec.structs import replace
+
+from edge.config.findings import CODES, Findings
+from edge.config.rules import FILES, MAX_BYTES, NamedFiles, check_mqtt, check_public_key, parse_broker
+from edge.config.walk import walk
+from edge.driver import Driver, Settings
+from edge.errors import ConfigError, Problem, quoted
+from edge.links.address import Address, parse_address
+from edge.registry import Registry
+from edge.toml_lines import Path, key_lines
+
+__all__ = [
+    "CODES",
+    "Config",
+    "ConfigError",
+    "Device",
+    "Log",
+    "Mqtt",
+    "Paths",
+    "Problem",
+    "Subscriber",
+    "Window",
+    "load",
+]
+
+Name = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,32}\Z", description="1 to 32 of a-z, 0-9 and -")]
+DeviceName = Annotated[
+    str,
+    Meta(pattern=r"\A(?!window\Z)[a-z0-9-]{1,32}\Z", description='1 to 32 of a-z, 0-9 and -, not "window"'),
+]
+Text = Annotated[str, Meta(min_length=1, max_length=256)]
+Folder = Annotated[
+    str, Meta(pattern=r"\A/[ -~]{1,80}\Z", description="an absolute path of at most 80 ASCII characters")
+]
+_MAX_DEPTH = 16
+Mode = Literal["live", "simulated", "maintenance"]
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the tables in the file."""
+
+
+class Window(_Table, frozen=True, kw_only=True):
+    """``[window]``: which window this is, and what may run on it."""
+
+    hall: Name
+    window: Name
+    lab: bool = False
+    allow_drivers: tuple[Text, ...] = ()
+
+
+class Paths(_Table, frozen=True, kw_only=True):
+    """``[paths]``: where the daemon keeps its store and its socket."""
+
+    state: Folder = ""  # load() puts in $STATE_DIRECTORY or /var/lib/hall-edge
+    run: Folder = ""  # … $RUNTIME_DIRECTORY or /run/hall-edge
+
+
+class Mqtt(_Table, frozen=True, kw_only=True):
+    """``[mqtt]``: the broker. Files are paths here, wherever they came from."""
+
+    url: str
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    username: Text | None = None
+    password_file: str | None = None
+    keepalive_s: Annotated[int, Meta(ge=1, le=300)] = 5
+    window: Annotated[int, Meta(ge=1, le=2000)] = 200
+
+    def broker(self) -> tuple[str, int, bool]:
+        """Return host, port and whether TLS is used."""
+        return parse_broker(self.url)
+
+
+class Log(_Table, frozen=True, kw_only=True):
+    """``[log]``."""
+
+    level: Literal["error", "warning", "info", "debug", "traffic"] = "info"
+    format: Literal["text", "json"] = "text"
+
+
+class Subscriber(_Table, frozen=True, kw_only=True):
+    """``[[subscriber]]``: a back office whose acknowledgements count; ``key`` is its public JWK's path."""
+
+    name: Name
+    key: str | None = None
+
+
+class _DeviceTable(_Table, frozen=True, kw_only=True):
+    name: DeviceName
+    driver: str
+    address: str
+    mode: Mode = "live"
+    enabled: bool = True
+
+
+class _Document(_Table, frozen=True, kw_only=True):
+    window: Window
+    mqtt: Mqtt
+    paths: Paths = Paths()
+    log: Log = Log()
+    subscriber: Annotated[tuple[Subscriber, ...], Meta(max_length=16)] = ()
+    device: Annotated[tuple[dict[str, Any], ...], Meta(max_length=64)] = ()
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[device]]`` with its driver's class and that driver's own settings."""
+
+    name: str
+    driver: str
+    driver_type: type[Driver]
+    address: Address
+    mode: Mode
+    enabled: bool
+    settings: Settings
+    personal: bool
+    """Whether its events carry a person's data, and so need sealing."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole valid configuration; ``warnings`` are for the log and the self-test."""
+
+    window: Window
+    mqtt: Mqtt
+    paths: Paths
+    log: Log
+    subscribers: tuple[Subscriber, ...]
+    devices: tuple[Device, ...]
+    warnings: tuple[Problem, ...] = ()
+
+
+def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> Config:
+    """Return the configuration in the file *path*; raises :class:`ConfigError` with every mistake in it."""
+    file = os.fspath(path)
+    text = _read(file)
+    try:
+        document, lines = tomllib.loads(text), key_lines(text)
+        if any(len(where) > _MAX_DEPTH for where in lines):
+            raise RecursionError("tables in tables in tables")
+    except (ValueError, RecursionError) as error:
+        place = re.search(r"\(at (?:line (\d+)|end of document)", str(error))
+        line = 1 if place is None else int(place[1] or text.count("\n") + 1)
+        action = "correct the line: a text stands in quotes, a table's name in brackets"
+        problem = Problem("CFG-104", f"no TOML: {quoted(str(error), 120)}", action, file=file, line=line)
+        raise ConfigError([problem]) from None
+    return _build(document, Findings(file, lines), environ)
+
+
+def _read(file: str) -> str:
+    line = 0
+    try:
+        if FilePath(file).exists() and not FilePath(file).is_file():
+            raise OSError(EISDIR, "it is no ordinary file")
+        with FilePath(file).open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+        if len(data) <= MAX_BYTES:
+            return data.decode("utf-8-sig").replace("\r\n", "\n")
+        code, cause, action = "CFG-102", "the configuration is larger than 1 MiB", "name the right file"
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        code, cause, action = "CFG-103", "the configuration is not UTF-8 text", "save the file as UTF-8"
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "impossible name"
+        code, cause, action = (
+            "CFG-101",
+            f"the configuration cannot be read: {why}",
+            "check its path and its rights",
+        )
+    raise ConfigError([Problem(code, cause, action, file=file, line=line)])
+
+
+def _build(document: dict[str, Any], found: Findings, environ: Mapping[str, str]) -> Config:
+    tables: _Document = walk(document, _Document, (), found)
+    window, mqtt = (
+        table if isinstance(table := document.get(name), dict) else {} for name in ("window", "mqtt")
+    )
+    lab = window.get("lab", False) is not False
+    allowed = window.get("allow_drivers")
+    registry = Registry(
+        [name for name in allowed if isinstance(name, str)] if isinstance(allowed, list) else ()
+    )
+    devices = {where: _device(table, where, registry, found) for where, table in _entries(document, "device")}
+    personal = [where for where, device in devices.items() if device and device.personal]
+    files = NamedFiles(environ, found, lab=lab)
+    check_mqtt(mqtt, files, found, lab=lab, personal=bool(personal))
+    keys = _texts(_entries(document, "subscriber"), "key")
+    for where, key in keys.items():
+        if (data := files.read(where, key)) is not None:
+            check_public_key(where, data, found)
+    for where in personal if not keys and not lab else ():
+        cause = "this device delivers personal data, and no subscriber has a key to seal it to"
+        found.add(
+            where, "CFG-144", cause, "add key to a [[subscriber]], or lab = true to [window] on a test PC"
+        )
+    for array in ("device", "subscriber"):
+        found.unique("name", "CFG-114", _texts(_entries(document, array), "name"))
+    enabled = [
+        (where, table) for where, table in _entries(document, "device") if table.get("enabled") is not False
+    ]
+    nodes = {where: text.partition("?")[0] for where, text in _texts(enabled, "address").items()}
+    found.unique(
+        "address", "CFG-134", {where: text for where, text in nodes.items() if text[:9] != "replay://"}
+    )
+    found.finish()
+    state, run = (
+        environ.get(name, "").partition(":")[0] for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY")
+    )
+    return Config(
+        window=tables.window,
+        mqtt=replace(tables.mqtt, **{key: files.place(mqtt[key]) for key in FILES if key in mqtt}),
+        paths=Paths(
+            state=tables.paths.state or state or "/var/lib/hall-edge",
+            run=tables.paths.run or run or "/run/hall-edge",
+        ),
+        log=tables.log,
+        subscribers=tuple(replace(one, key=one.key and files.place(one.key)) for one in tables.subscriber),
+        devices=tuple(device for device in devices.values() if device),
+        warnings=tuple(found.warnings),
+    )
+
+
+def _device(table: dict[str, Any], where: Path, registry: Registry, found: Findings) -> Device | None:
+    """Check one ``[[device]]``: what every device has, its address, its driver, and the driver's keys."""
+    common = {key: value for key, value in table.items() if key in _DeviceTable.__struct_fields__}
+    own = {key: value for key, value in table.items() if key not in common}
+    walk(common, _DeviceTable, where, found)
+    address, driver, settings, personal = Address("", "", {}), None, None, False
+    try:
+        if isinstance(common.get("address"), str):
+            address = parse_address(common["address"])
+    except ConfigError as error:
+        found.take((*where, "address"), error.problems)
+    try:
+        if isinstance(common.get("driver"), str):
+            driver = registry.load(common["driver"])
+            settings = walk(own, driver.settings_type, where, found, _DeviceTable.__struct_fields__)
+        for key, cause in settings.problems().items() if settings else ():
+            found.add((*where, key), "CFG-124", f"{key}: {cause}", "correct the device's keys")
+        personal = settings is not None and settings.needs_sealing()
+    except ConfigError as error:
+        found.take((*where, "driver"), error.problems)
+    except Exception as error:  # noqa: BLE001 - a driver's own check is foreign code
+        cause = f"the driver's check of its settings fails: {type(error).__name__}"
+        found.add((*where, "driver"), "CFG-123", cause, "call the driver's author")
+    if driver is None or settings is None:
+        return None
+    return Device(  # with what is right of it: should anything be wrong, no Config is made
+        name=common.get("name", ""),
+        driver=common["driver"],
+        driver_type=driver,
+        address=address,
+        mode=common.get("mode", "live"),
+        enabled=common.get("enabled", True),
+        settings=settings,
+        personal=personal and common.get("enabled") is not False,
+    )
+
+
+def _entries(document: Mapping[str, Any], array: str) -> list[tuple[Path, dict[str, Any]]]:
+    """Return the tables of *array* with their paths, whatever is in them."""
+    tables = document.get(array)
+    return [
+        ((array, i), table)
+        for i, table in enumerate(tables if isinstance(tables, list) else ())
+        if isinstance(table, dict)
+    ]
+
+
+def _texts(entries: Iterable[tuple[Path, dict[str, Any]]], key: str) -> dict[Path, str]:
+    return {(*where, key): table[key] for where, table in entries if isinstance(table.get(key), str)}

@@ -1,0 +1,152 @@
+"""Rules that no type can say: named files, keys that belong together, where personal data may go."""
+
+from __future__ import annotations
+
+import re
+import socket
+import stat
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from typing import Any
+
+import msgspec
+
+from edge.config.findings import Findings
+from edge.errors import ConfigError, Problem, quoted
+from edge.links.address import split_host
+from edge.toml_lines import Path
+
+MAX_BYTES = 1 << 20
+FILES = {
+    "ca": b"BEGIN CERTIFICATE",
+    "certificate": b"BEGIN CERTIFICATE",
+    "key": b"PRIVATE KEY",
+    "password_file": b"",
+}
+"""The keys of ``[mqtt]`` that name files, and what must stand in those."""
+_CREDENTIAL = "credential:"
+
+
+def parse_broker(url: str) -> tuple[str, int, bool]:
+    """Return host, port and whether it is TLS; raises :class:`ConfigError`."""
+    if "@" in url:
+        action = "take them out of the URL: username = …, password_file = …"
+        raise ConfigError([Problem("CFG-141", "the broker's URL holds a user name or password", action)])
+    match = re.fullmatch(r"mqtt(s?)://([^/]*)/?", url)
+    try:
+        if match is None:
+            raise ValueError("it is not mqtts:// or mqtt:// with a host and nothing behind")
+        return *split_host(match[2], 8883 if match[1] else 1883), bool(match[1])
+    except ValueError as error:
+        raise ConfigError([Problem("CFG-140", f"broker URL: {error}", "write mqtts://HOST:8883")]) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether *host* is this PC."""
+    for family, start in ((socket.AF_INET, b"\x7f"), (socket.AF_INET6, bytes(15) + b"\x01")):
+        try:
+            return socket.inet_pton(family, host).startswith(start)
+        except OSError:
+            continue
+    return host.lower() == "localhost"
+
+
+class NamedFiles:
+    """Reads the files that the configuration names, and reports what is wrong with them."""
+
+    def __init__(self, environ: Mapping[str, str], found: Findings, *, lab: bool) -> None:
+        self._credentials = environ.get("CREDENTIALS_DIRECTORY")
+        self._found = found
+        self._lab = lab
+
+    def place(self, name: str) -> str:
+        """Return the path that *name* stands for: itself, or where systemd put ``credential:NAME``."""
+        return (
+            f"{self._credentials}/{name.removeprefix(_CREDENTIAL)}" if name.startswith(_CREDENTIAL) else name
+        )
+
+    def read(self, path: Path, name: str, *, secret: bool = False) -> bytes | None:
+        """Return what is in the file *name* (of the key at *path*), or ``None`` after saying why not.
+
+        A *secret* file must not be open to every user.
+        """
+        shown, action = f"{path[-1]}: {quoted(name)}", "check path and rights"
+        credential = re.fullmatch(_CREDENTIAL + r"\w[\w.-]*", name, re.ASCII)
+        try:
+            if not credential and not (name.startswith("/") and name.isprintable()):
+                shown, action = f"{path[-1]}: its value", "write an absolute path, or credential:NAME"
+                raise ValueError("names no file")
+            if credential and not self._credentials:
+                action = "let systemd start the daemon, with LoadCredential= in its unit"
+                raise ValueError("there is no credentials directory here")
+            file = FilePath(self.place(name))
+            mode = file.stat().st_mode
+            if not stat.S_ISREG(mode) or file.stat().st_size > MAX_BYTES:
+                raise ValueError("it is no ordinary file")
+            data = file.read_bytes()
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            self._found.add(path, "CFG-150", f"{shown} cannot be read: {why}", action)
+            return None
+        if secret and mode & stat.S_IRWXO:
+            problem = Problem(
+                "CFG-151", f"{shown} is open to every user of this PC", f"chmod o= {quoted(name)}"
+            )
+            self._found.take(path, [problem], as_warnings=self._lab)
+        return data
+
+
+def check_public_key(path: Path, data: bytes, found: Findings) -> None:
+    """Report why *data* is not the public JWK of a subscriber."""
+    try:
+        jwk = msgspec.json.decode(data, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        jwk = {}
+    if "d" in jwk or "k" in jwk or b"PRIVATE KEY" in data:
+        action = "put only the public half here, and make a new key: this one has left its owner"
+        found.add(path, "CFG-153", "key: the file holds a private key", action)
+        return
+    wanted = {"kty": ("EC",), "crv": ("P-256",), "use": ("enc", None), "alg": ("ECDH-ES+A256KW", None)}
+    wrong = [name for name, values in wanted.items() if jwk.get(name) not in values]
+    wrong += [name for name in ("x", "y") if not re.fullmatch(r"[\w-]{43}", str(jwk.get(name)), re.ASCII)]
+    if wrong:
+        cause = f"key: the file holds no public JWK (EC, P-256, use enc); wrong: {', '.join(wrong)}"
+        found.add(path, "CFG-152", cause, "get the file from the back office again")
+
+
+def check_mqtt(
+    mqtt: Mapping[str, Any], files: NamedFiles, found: Findings, *, lab: bool, personal: bool
+) -> None:
+    """Report what is wrong in ``[mqtt]`` beyond its types; *personal*: a device delivers personal data."""
+    given = {key: value for key, value in mqtt.items() if isinstance(value, str)}
+    for key in FILES.keys() & given.keys():
+        data = files.read(("mqtt", key), given[key], secret=key in ("key", "password_file"))
+        if data is not None and (FILES[key] not in data or b"BEGIN ENCRYPTED" in data):
+            cause = f"{key}: the file is encrypted, or holds no {FILES[key].decode().removeprefix('BEGIN ').lower()} (PEM)"
+            found.add(("mqtt", key), "CFG-152", cause, "name the right file")
+    for key, other in (("certificate", "key"), ("key", "certificate"), ("password_file", "username")):
+        if key in mqtt and other not in mqtt:
+            found.add(("mqtt", key), "CFG-115", f"{key} is given without {other}", f"add {other}")
+    if lab and "certificate" in mqtt:
+        action = "take lab = true out of [window], or the certificate out of [mqtt]"
+        found.add(("window", "lab"), "CFG-143", "lab mode on a window that has a client certificate", action)
+    if "url" in given:
+        try:
+            host, _, tls = parse_broker(given["url"])
+            if not tls:
+                _check_plain(mqtt, found, alone=is_loopback(host), personal=personal and not lab)
+        except ConfigError as error:
+            found.take(("mqtt", "url"), error.problems)
+
+
+def _check_plain(mqtt: Mapping[str, Any], found: Findings, *, alone: bool, personal: bool) -> None:
+    for key in {"ca", "certificate", "key"} & mqtt.keys():
+        found.add(
+            ("mqtt", key), "CFG-115", f"mqtt:// does not use {key}", f"write mqtts:// in url, or delete {key}"
+        )
+    action = "write mqtts:// in url and add ca"
+    if personal and not alone:
+        found.add(("mqtt", "url"), "CFG-142", "personal data would cross the network without TLS", action)
+    if "password_file" in mqtt and not alone:
+        problem = Problem("CFG-145", "the broker's password crosses the network without TLS", action)
+        found.take(("mqtt", "url"), [problem], as_warnings=True)

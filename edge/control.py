@@ -1,0 +1,110 @@
+"""The control socket: how ``hall-edge status`` and ``watch`` ask the running daemon. A unix socket, read-only.
+
+One JSON request a line, ``{"verb": "status"}``; one JSON answer a line (``watch`` goes on until the caller
+leaves). Who asks is known from the kernel (``SO_PEERCRED``): root, the daemon's own user, and members of the
+socket's group may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import grp
+import json
+import os
+import pwd
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from edge import logs
+
+_MAX_LINE = 4096
+_WATCH_S = 0.5
+_log = logs.get("control")
+
+Snapshot = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class Control:
+    """Serves the socket at *path*."""
+
+    def __init__(self, path: Path, snapshot: Snapshot) -> None:
+        self.path = path
+        self._snapshot = snapshot
+        self._server: asyncio.Server | None = None
+        self._callers: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to listen; a socket file left by a killed daemon is replaced (the store's lock is ours)."""
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+        self._server = await asyncio.start_unix_server(self._called, self.path, limit=_MAX_LINE)
+        self.path.chmod(0o660)
+
+    async def stop(self) -> None:
+        """End all conversations and remove the socket."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._callers):
+            task.cancel()
+        await asyncio.gather(*self._callers, return_exceptions=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+
+    async def _called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._callers.add(task)
+            task.add_done_callback(self._callers.discard)
+        try:
+            await self._converse(reader, writer)
+        except (ConnectionError, ValueError, asyncio.IncompleteReadError):
+            pass  # the caller left, or sent no line of ours
+        finally:
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not may_ask(writer.get_extra_info("socket"), self.path):
+            await _say(writer, {"error": {"code": "SYS-104", "message": "this user may not ask the daemon"}})
+            return
+        verb = _verb(await reader.readline())
+        if verb == "status":
+            await _say(writer, await self._snapshot())
+        elif verb == "watch":
+            last: dict[str, Any] = {}
+            while not reader.at_eof():
+                now = await self._snapshot()
+                if now != last:
+                    await _say(writer, now)
+                    last = now
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(reader.read(1), _WATCH_S)
+        else:
+            await _say(writer, {"error": {"code": "SYS-105", "message": "unknown verb; known: status, watch"}})
+
+
+def _verb(line: bytes) -> str:
+    try:
+        asked = json.loads(line)
+    except ValueError:
+        return ""
+    return str(asked.get("verb", "")) if isinstance(asked, dict) else ""
+
+
+async def _say(writer: asyncio.StreamWriter, body: dict[str, Any]) -> None:
+    writer.write(json.dumps(body, ensure_ascii=False).encode() + b"\n")
+    await writer.drain()
+
+
+def may_ask(peer: socket.socket, path: Path) -> bool:
+    """Return whether the process at the other end may use the socket at *path*."""
+    _, uid, gid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    if uid in (0, os.geteuid()):
+        return True
+    group = path.stat().st_gid
+    with contextlib.suppress(KeyError):
+        return gid == group or pwd.getpwuid(uid).pw_name in grp.getgrgid(group).gr_mem
+    return False

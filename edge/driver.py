@@ -1,0 +1,120 @@
+"""The page a driver author reads: everything a driver must, may and must not do.
+
+A driver is plain blocking Python. It never uses ``async``, threads, locks, retries, MQTT or a clock of its
+own; ``docs/drivers.md`` walks through a whole one in under 80 lines.
+
+Must: ``kind``, ``settings_type``, ``open``, ``poll``, ``close``.
+May: ``commands`` with ``execute``; ``poll_limit_s``; ``proof_s``; ``public_traffic``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from edge.events import Params, Payload
+from edge.links import Link, SerialLine
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A driver's own keys of its ``[[device]]`` table; defaults make them optional.
+
+    Override :meth:`problems` for what a type cannot say: it returns ``{key: cause}``.
+    """
+
+    def problems(self) -> dict[str, str]:
+        """Return what is wrong with the values taken together, by key."""
+        return {}
+
+    def needs_sealing(self) -> bool:
+        """Whether events of this device carry a person's data under these settings."""
+        return False
+
+
+class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a device told about itself when it was opened. ``serial`` leaves the daemon only as a digest."""
+
+    model: str | None = None
+    serial: str | None = None
+    firmware: str | None = None
+
+
+class Port(Protocol):
+    """What the core lends a driver: the way to its device, and nothing else."""
+
+    def open(self, line: SerialLine | None = None) -> Link:
+        """Open the configured address; raises ``DeviceAbsent``, ``DeviceAccess`` or ``DeviceBusy``."""
+
+    def monotonic(self) -> float:
+        """Return seconds on a clock that never jumps. The only clock a driver may use."""
+
+    def digest(self, text: str) -> str:
+        """Return a keyed digest of *text* (32 hex digits): equal texts can be matched, not read back."""
+
+    def log(self, message: str, **fields: int | float | str | bool) -> None:
+        """Log at INFO with the device's name. Never pass what the device said about a person."""
+
+
+class Job(Protocol):
+    """A command under way."""
+
+    @property
+    def request_id(self) -> str:
+        """The request's UUID; also the evaluation session's name."""
+
+    def check(self) -> None:
+        """Raise ``JobCancelled`` when the job was cancelled or its deadline passed."""
+
+    def remaining_s(self) -> float:
+        """Return the seconds left until the deadline, at least 0."""
+
+    def report(self, text_code: str, step: int | None = None, of: int | None = None) -> None:
+        """Send one progress reply."""
+
+
+class Driver(ABC):
+    """One device. All methods are called in one lane, one at a time."""
+
+    kind: ClassVar[str]
+    """A kind of the contract: ``id-card``, ``evaluation-pad``, ``code-scanner``."""
+    settings_type: ClassVar[type[Settings]]
+    commands: ClassVar[tuple[type[Params], ...]] = ()
+    """The commands :meth:`execute` understands, as the contract's parameter types."""
+    poll_limit_s: ClassVar[float] = 5.0
+    """``open`` and ``poll`` (beyond its ``wait_s``) end within this, else the lane counts as hung."""
+    proof_s: ClassVar[float | None] = None
+    """Bytes arrive at least this often from a healthy device; ``None``: a healthy one may be silent."""
+    public_traffic: ClassVar[bool] = False
+    """Whether raw bytes may be logged at TRAFFIC level: only when they never hold a person's data."""
+
+    def __init__(self, settings: Any, port: Port) -> None:
+        """Keep *settings* (of ``settings_type``) and *port*. No I/O here."""
+        self.settings = settings
+        self.port = port
+
+    @abstractmethod
+    def open(self) -> DeviceInfo:
+        """Open and identify the device, or raise a ``DeviceError``. Never retry."""
+
+    @abstractmethod
+    def poll(self, wait_s: float) -> Iterable[Payload]:
+        """Make one bounded pass and return what happened.
+
+        Wait with ``link.idle(wait_s)``, so that a command can interrupt. A generator is accepted event by
+        event: it resumes after ``yield`` only when the event is durable (the moment to acknowledge to the
+        device). A list is accepted as a whole. Proves that the device is alive when it can.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the device, in any state. Idempotent, never raises."""
+
+    def execute(self, command: Params, job: Job) -> Iterable[Payload]:
+        """Carry out *command* between two polls; yields like :meth:`poll`.
+
+        Call ``job.check()`` at least every 100 ms. Ending normally completes the job with ``ok``.
+        """
+        raise NotImplementedError(f"{type(self).__name__} lists commands but has no execute()")

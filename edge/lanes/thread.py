@@ -1,0 +1,205 @@
+"""A lane that is a daemon thread of its own. A hung call is abandoned with its thread, and nothing else notices."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+from edge.driver import DeviceInfo, Driver
+from edge.errors import DeviceTimeout, EdgeError, JobCancelled, Unsupported
+from edge.events import Payload
+from edge.jobs import DeviceJob
+from edge.outbox import Row
+
+WAIT_S = 1.0
+_WATCH_S = 1.0
+
+Accept = Callable[[Sequence[Payload], str | None], Sequence[Row]]
+"""Makes payloads durable (with the case they belong to) and returns their rows."""
+
+
+class LanePort(Protocol):
+    """What a lane needs of a device's port."""
+
+    last_proof: float | None
+
+    def wake(self) -> None: ...
+    def release(self) -> None: ...
+
+
+class DriverBug(EdgeError):
+    """A driver raised what is none of ours; the device is opened again."""
+
+    default_code = "DRV-101"
+    default_action = "report the log line with this code to the driver's author"
+
+
+class _Abandoned(BaseException):
+    """Ends an abandoned thread as soon as its hung call returns."""
+
+
+class ThreadLane:
+    """Runs one driver. The coroutines are for the event loop, everything else happens in the lane's thread."""
+
+    def __init__(self, device: str, driver: Driver, port: LanePort, accept: Accept) -> None:
+        self.driver = driver
+        self.port = port
+        self.busy = False
+        self.on_change: Callable[[], None] = lambda: None
+        """Called in the event loop when a job begins or ends."""
+        self._accept = accept
+        self._loop = asyncio.get_running_loop()
+        self._work: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
+        self._jobs: deque[DeviceJob] = deque()
+        self._stop = threading.Event()
+        self._abandoned = False
+        self._since = time.monotonic()
+        self._limit_s: float | None = None
+        self._thread = threading.Thread(target=self._main, name=f"lane-{device}", daemon=True)
+        self._thread.start()
+
+    async def open(self) -> DeviceInfo:
+        """Open the device; raises ``DeviceError`` or :class:`DriverBug`; a hung call is a ``DeviceTimeout``."""
+        info: DeviceInfo = await self._watched(self._submit(self.driver.open))
+        return info
+
+    async def serve(self) -> None:
+        """Poll until an error, which is raised, or until :meth:`close`."""
+        await self._watched(self._submit(self._serve))
+
+    def run(self, job: DeviceJob) -> None:
+        """Queue *job*: it runs between two polls, and a waiting poll is interrupted."""
+        job.wake = self.port.wake
+        job.beat = self._beat
+        self._jobs.append(job)
+        self.port.wake()
+
+    async def close(self) -> None:
+        """Close the driver and end the thread; a thread that does not end is abandoned."""
+        self._stop.set()
+        self.port.wake()
+        if not self._abandoned:
+            with contextlib.suppress(EdgeError):
+                await self._watched(self._submit(self.driver.close))
+        self._work.put(None)
+        self.fail_jobs(DeviceTimeout("the device went away", code="DEV-105"))
+
+    def fail_jobs(self, error: EdgeError) -> None:
+        """End the jobs that have not begun."""
+        while self._jobs:
+            self._jobs.popleft().finish((), error)
+
+    def abandon(self) -> None:
+        """Leave a hung thread behind: it may not report anything any more."""
+        self._abandoned = True
+        self._stop.set()
+        self.port.release()
+
+    # -- event loop side ----------------------------------------------------------------------------
+
+    def _submit(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._beat()
+        self._work.put((work, future))
+        return future
+
+    async def _watched(self, future: asyncio.Future[Any]) -> Any:
+        """Wait for *future* while the driver proves that it is not hung and that its device lives."""
+        while True:
+            done, _ = await asyncio.wait([future], timeout=_WATCH_S)
+            if done:
+                return future.result()
+            now = time.monotonic()
+            if self._limit_s is not None and now - self._since > self._limit_s:
+                self.abandon()
+                raise DeviceTimeout(f"a call of the driver has hung for {now - self._since:.0f} s", code="DRV-104")
+            proof_s, proof = self.driver.proof_s, self.port.last_proof
+            if proof_s is not None and proof is not None and not self.busy and now - proof > proof_s:
+                self._stop.set()
+                self.port.wake()
+                raise DeviceTimeout(f"no sign of life for {now - proof:.0f} s")
+
+    # -- the lane's thread --------------------------------------------------------------------------
+
+    def _main(self) -> None:
+        with contextlib.suppress(_Abandoned):
+            while (item := self._work.get()) is not None:
+                work, future = item
+                try:
+                    result, error = work(), None
+                except EdgeError as raised:
+                    result, error = None, raised
+                except Exception as raised:  # noqa: BLE001  # whatever a driver raises ends here
+                    error = DriverBug(f"{type(raised).__name__} in the driver")
+                    result, error.__cause__ = None, raised
+                self._tell(future, result, error)
+
+    def _tell(self, future: asyncio.Future[Any], result: Any, error: EdgeError | None) -> None:
+        def settle() -> None:
+            if not future.done():
+                if error is None:
+                    future.set_result(result)
+                else:
+                    future.set_exception(error)
+
+        self._limit_s = None
+        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+            self._loop.call_soon_threadsafe(settle)
+
+    def _beat(self) -> None:
+        if self._abandoned and threading.current_thread() is self._thread:
+            raise _Abandoned
+        self._since = time.monotonic()
+        self._limit_s = WAIT_S + self.driver.poll_limit_s
+
+    def _serve(self) -> None:
+        while not self._stop.is_set():
+            self._beat()
+            if self._jobs:
+                self._execute(self._jobs.popleft())
+            else:
+                self._take(self.driver.poll(WAIT_S), None)
+
+    def _take(self, events: Iterable[Payload], case: str | None) -> list[Row]:
+        """Make *events* durable: a list at once, a generator one by one (it resumes when its event is)."""
+        rows: list[Row] = []
+        batches = [events] if isinstance(events, list | tuple) else ((event,) for event in events)
+        for batch in batches:
+            if batch:
+                self._limit_s = None  # a slow disk is no hung driver
+                if self._abandoned:
+                    raise _Abandoned
+                rows += self._accept(batch, case)
+            self._beat()
+        return rows
+
+    def _execute(self, job: DeviceJob) -> None:
+        self._set_busy(True)
+        rows: list[Row] = []
+        try:
+            job.check()
+            for event in self.driver.execute(job.command, job):
+                rows += self._take([event], job.case)
+        except (JobCancelled, Unsupported) as error:
+            job.finish(rows, error)
+        except EdgeError as error:
+            job.finish(rows, error)
+            raise
+        except Exception as error:
+            job.finish(rows, DriverBug(f"{type(error).__name__} in the driver"))
+            raise
+        else:
+            job.finish(rows)
+        finally:
+            self._set_busy(False)
+
+    def _set_busy(self, busy: bool) -> None:
+        self.busy = busy
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self.on_change)

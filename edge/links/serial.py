@@ -1,0 +1,85 @@
+"""Serial lines, by pyserial: real ports, USB bridges, pseudo-terminals."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from pathlib import Path
+
+import serial
+
+from edge.errors import DeviceAbsent, DeviceAccess, DeviceBusy, DeviceLost, DeviceProtocol
+from edge.links import SerialLine
+from edge.links.fd import FdLink, Tap
+
+
+class SerialLink(FdLink):
+    """One open serial line, locked against other programs that lock (``flock``)."""
+
+    area = "SER"
+
+    def __init__(self, line: serial.Serial, path: str, tap: Tap) -> None:
+        super().__init__(line.fileno(), path, tap)
+        self._line = line
+        self.simulated = os.path.realpath(path).startswith("/dev/pts/")
+
+    def set_baud(self, baud: int) -> None:
+        try:
+            self._line.baudrate = baud
+        except (OSError, ValueError) as error:
+            raise DeviceLost(f"{self._name} does not take {baud} baud") from error
+
+    def _release(self) -> None:
+        with contextlib.suppress(OSError, serial.SerialException):
+            self._line.close()
+
+
+def open_serial(path: str, line: SerialLine, tap: Tap) -> SerialLink:
+    """Open *path*; raises ``DeviceAbsent``, ``DeviceAccess``, ``DeviceBusy`` or ``DeviceProtocol``."""
+    try:
+        port = serial.Serial(
+            path,
+            line.baud,
+            bytesize=line.data_bits,
+            parity=line.parity,
+            stopbits=line.stop_bits,
+            timeout=0,
+            exclusive=True,
+        )
+    except (serial.SerialException, OSError) as error:
+        raise _ours(path, error) from error
+    except ValueError as error:
+        raise DeviceProtocol(f"{path} does not take {line.baud} baud", code="SER-106") from error
+    return SerialLink(port, path, tap)
+
+
+def _ours(path: str, error: OSError) -> Exception:
+    """Sort an opening error by what happens next."""
+    number = error.errno
+    if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO):
+        return DeviceAbsent(f"{path} is not there", code="SER-101")
+    if number in (errno.EACCES, errno.EPERM):
+        return DeviceAccess(
+            f"no permission to open {path}",
+            code="SER-102",
+            action=f"let the daemon's user read and write it: ls -lL {path}; group dialout or a udev rule",
+        )
+    if number in (errno.EBUSY, errno.EAGAIN):
+        holder = holder_of(path)
+        action = f"close {holder}" if holder else "close the other program (lsof names it)"
+        return DeviceBusy(f"{path} is held by {holder or 'another program'}", code="SER-103", action=action)
+    why = errno.errorcode.get(number or 0, "unknown reason")
+    return DeviceProtocol(f"{path} is no serial line ({why})", code="SER-106", action="check the device's address")
+
+
+def holder_of(path: str) -> str | None:
+    """Return ``"name (pid n)"`` of a program that has *path* open, as far as we may look; else ``None``."""
+    wanted = os.path.realpath(path)
+    for process in Path("/proc").glob("[0-9]*"):
+        if process.name == str(os.getpid()):
+            continue
+        with contextlib.suppress(OSError):
+            if any(os.path.realpath(fd) == wanted for fd in (process / "fd").iterdir()):
+                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+    return None

@@ -1,0 +1,95 @@
+"""Structured logs on standard error, one record a line, for people (text) and machines (JSON).
+
+A record is a fixed English message plus typed fields; the device's name is in every record of a device.
+Fields may be numbers, booleans, short strings of ours, paths and codes. A value of any other type is shown as
+``<type>``: a citizen's data has types of its own (``edge.events``) and so cannot slip through.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+TRAFFIC = 5
+"""Raw bytes have a level of their own, below DEBUG."""
+
+_MAX_TEXT = 300
+_LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
+
+
+class _DeviceLog(logging.LoggerAdapter[logging.Logger]):
+    def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
+        fields = kwargs.get("extra", {}).get("fields", {})
+        kwargs["extra"] = {"fields": {**(self.extra or {}), **fields}}
+        return msg, kwargs
+
+
+def for_device(device: str) -> logging.LoggerAdapter[logging.Logger]:
+    """Return the logger of one device: its name goes into every record."""
+    return _DeviceLog(logging.getLogger("hall-edge.device"), {"device": device})
+
+
+def get(part: str) -> logging.LoggerAdapter[logging.Logger]:
+    """Return the logger of one part of the core, e.g. ``mqtt``."""
+    return _DeviceLog(logging.getLogger(f"hall-edge.{part}"), {})
+
+
+def shown(value: object) -> str | int | float | bool | None:
+    """Return what may be logged of *value*: short text without control characters, a number, or its type."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return "".join(char if char.isprintable() else "?" for char in value[:_MAX_TEXT])
+    return f"<{type(value).__name__}>"
+
+
+class _Formatter(logging.Formatter):
+    """``text``: ``time level part message key=value``; ``json``: one object a line."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def format(self, record: logging.LogRecord) -> str:
+        given: Mapping[str, object] = getattr(record, "fields", {})
+        fields = {key: shown(value) for key, value in given.items()}
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(record.created)) + f".{record.msecs:03.0f}"
+        head = {"time": stamp, "level": record.levelname.lower(), "part": record.name.removeprefix("hall-edge.")}
+        message = str(shown(record.getMessage()))
+        if record.exc_info and record.exc_info[1] is not None:
+            fields["where"] = _where(record.exc_info[1])
+        if self._as_json:
+            return json.dumps({**head, "message": message, **fields}, ensure_ascii=False)
+        pairs = "".join(f" {key}={_quoted(value)}" for key, value in fields.items())
+        return f"{stamp} {head['level']:7} {head['part']}: {message}{pairs}"
+
+
+def _quoted(value: object) -> str:
+    text = str(value)
+    return json.dumps(text, ensure_ascii=False) if not text or " " in text or '"' in text else text
+
+
+def _where(error: BaseException) -> str:
+    """Return the traceback of *error* without its message and locals: both may hold a citizen's data."""
+    frames = []
+    step = error.__traceback__
+    while step is not None:
+        code = step.tb_frame.f_code
+        frames.append(f"{code.co_filename.rpartition('/')[2]}:{step.tb_lineno}:{code.co_name}")
+        step = step.tb_next
+    return f"{type(error).__name__} at " + " > ".join(frames)
+
+
+def set_up(level: str = "info", *, as_json: bool = False) -> None:
+    """Send all records to standard error. Foreign libraries are heard from WARNING on."""
+    logging.addLevelName(TRAFFIC, "TRAFFIC")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter(as_json=as_json))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    logging.getLogger("hall-edge").setLevel(TRAFFIC if level == "traffic" else _LEVELS[level])

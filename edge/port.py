@@ -1,0 +1,84 @@
+"""A device's port: the address of its configuration, and all that the core sees of its traffic."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from edge import logs
+from edge.links import Link, SerialLine
+from edge.links.address import Address
+from edge.links.replay import open_replay
+from edge.links.serial import open_serial
+from edge.links.tcp import open_tcp
+
+
+class DevicePort:
+    """Implements ``edge.driver.Port`` for one device; opened links are remembered, so that they can be woken."""
+
+    def __init__(
+        self,
+        device: str,
+        address: Address,
+        digest_key: bytes = b"",
+        *,
+        public_traffic: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.device = device
+        self.address = address
+        self.monotonic: Callable[[], float] = clock
+        self.last_proof: float | None = None
+        self.simulated = False
+        self._digest_key = digest_key
+        self._public_traffic = public_traffic
+        self._link: Link | None = None
+        self._log = logs.for_device(device)
+
+    def open(self, line: SerialLine | None = None) -> Link:
+        target, options = self.address.target, self.address.options
+        if self.address.scheme == "serial":
+            numbers = {key: int(options[key]) for key in ("baud", "data_bits", "stop_bits") if key in options}
+            wanted = replace(line or SerialLine(), **numbers, parity=options.get("parity", (line or SerialLine()).parity))
+            self._link = open_serial(target, wanted, self._tap)
+        elif self.address.scheme == "tcp":
+            host, _, port = target.rpartition(":")
+            self._link = open_tcp(host.strip("[]"), int(port), self._tap)
+        else:
+            replay = open_replay(target, options)
+            self.monotonic = replay.monotonic
+            self._link = replay
+        self.simulated = self._link.simulated
+        self.last_proof = self.monotonic()
+        return self._link
+
+    def digest(self, text: str) -> str:
+        return hmac.new(self._digest_key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+
+    def log(self, message: str, **fields: float | str | bool) -> None:
+        self._log.info(message, extra={"fields": fields})
+
+    def present(self) -> bool:
+        """Return whether opening is worth a try: the node is there, or nobody can tell."""
+        return self.address.scheme == "tcp" or os.path.exists(self.address.target)
+
+    def wake(self) -> None:
+        """Make a waiting poll return at once. Any thread."""
+        if self._link is not None:
+            self._link.wake()
+
+    def release(self) -> None:
+        """Close whatever is open, also under a hung call. Any thread."""
+        if self._link is not None:
+            self._link.close()
+
+    def _tap(self, direction: str, data: bytes) -> None:
+        if direction == "<":
+            self.last_proof = self.monotonic()
+        if self._log.isEnabledFor(logs.TRAFFIC):
+            shown = data.hex(" ") if self._public_traffic else "withheld"
+            self._log.log(logs.TRAFFIC, direction, extra={"fields": {"bytes": len(data), "hex": shown}})

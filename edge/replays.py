@@ -1,0 +1,147 @@
+"""What subscribers acknowledge, and what they ask for again."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import msgspec
+
+from edge import logs
+from edge.events import StandsFor
+from edge.outbox import Outbox, Ranges, Row
+from edge.topics import Topics
+from edge.transport import Message
+from edge.wire import Ack, ReplayRequest
+
+EVENT_TYPE = "application/cloudevents+json"
+SEALED_TYPE = "application/jose+json"
+_CHUNK = 50
+_MAX_ACK_BYTES = 64 * 1024
+_log = logs.get("replay")
+
+@dataclass(frozen=True)
+class LastAck:
+    """How far a subscriber has confirmed, and when it last said so (Unix seconds; ``None``: never)."""
+
+    upto: int
+    at: float | None
+
+
+class Replays:
+    """Reads acknowledgements and answers requests for missing events. Used in the MQTT thread."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        topics: Topics,
+        subscribers: Sequence[str],
+        tombstone: Callable[[int, StandsFor], bytes],
+        wake: Callable[[], None],
+    ) -> None:
+        self.acks: dict[str, LastAck] = {name: LastAck(0, None) for name in subscribers}
+        self.bad_messages = 0
+        self.replayed = 0
+        self._outbox, self._topics, self._tombstone, self._wake = outbox, topics, tombstone, wake
+        self._wanted: dict[str, deque[tuple[int, int]]] = {}
+        self._ready: deque[Message] = deque()
+        self._fetching = False
+        for name, upto, at in outbox.call(_last_acks).result():
+            if name in self.acks:
+                self.acks[name] = LastAck(upto, at)
+
+    def confirmed(self) -> int:
+        """Return the ``seq`` that every registered subscriber has confirmed; 0 with none registered."""
+        return min((ack.upto for ack in self.acks.values()), default=0)
+
+    def heard(self, branch: str, subscriber: str, payload: bytes) -> None:
+        """Take a message of the branch ``ack`` or ``replay``."""
+        if subscriber not in self.acks:
+            self._bad("a subscriber that is not registered", subscriber)
+            return
+        try:
+            if len(payload) > _MAX_ACK_BYTES:
+                raise msgspec.ValidationError
+            if branch == "ack":
+                self._acknowledged(subscriber, msgspec.json.decode(payload, type=Ack))
+            else:
+                asked = msgspec.json.decode(payload, type=ReplayRequest)
+                self._ask(subscriber, asked.epoch, [(int(asked.from_seq), int(asked.to_seq))])
+        except msgspec.DecodeError:
+            self._bad(f"a malformed message on {branch}/", subscriber)
+
+    def next_message(self) -> Message | None:
+        """Return the next message of a replay, or ``None``; looks for more in the outbox meanwhile."""
+        if self._ready:
+            self.replayed += 1
+            return self._ready.popleft()
+        if self._wanted and not self._fetching:
+            subscriber, ranges = next(iter(self._wanted.items()))
+            first, last = ranges.popleft()
+            if last - first >= _CHUNK:
+                ranges.appendleft((first + _CHUNK, last))
+                last = first + _CHUNK - 1
+            del self._wanted[subscriber]  # the next chunk is the next subscriber's
+            if ranges:
+                self._wanted[subscriber] = ranges
+            self._fetching = True
+            rows = self._outbox.between(first, last)
+            rows.add_done_callback(lambda future: self._came(subscriber, first, last, future))
+        return None
+
+    def _acknowledged(self, subscriber: str, ack: Ack) -> None:
+        if ack.epoch != self._outbox.epoch:
+            return
+        missing = [(int(first), int(last)) for first, last in ack.missing]
+        upto = min(int(ack.upto_seq), self._outbox.head)
+        self.acks[subscriber] = LastAck(max(upto, self.acks[subscriber].upto), time.time())
+        self._outbox.confirm(subscriber, upto, missing)
+        self._ask(subscriber, ack.epoch, missing)
+
+    def _ask(self, subscriber: str, epoch: int, ranges: Ranges) -> None:
+        head = self._outbox.head
+        good = [(max(first, 1), min(last, head)) for first, last in ranges if 0 < last and first <= min(last, head)]
+        if good and epoch == self._outbox.epoch:
+            self._wanted[subscriber] = deque(good)
+            self._wake()
+
+    def _came(self, subscriber: str, first: int, last: int, future: Future[list[Row]]) -> None:
+        if future.exception() is None:
+            rows = {row.seq: row for row in future.result()}
+            for seq in range(first, last + 1):
+                self._ready.extend(self._again(subscriber, seq, rows.get(seq)))
+        self._fetching = False
+        self._wake()
+
+    def _again(self, subscriber: str, seq: int, row: Row | None) -> list[Message]:
+        """Return the messages that answer for *seq*: the event's views, or its tombstone."""
+        topic = self._topics.replayed(subscriber)
+        if row is None or row.refused is not None:
+            stands_for = (
+                StandsFor(reason="confirmed-and-deleted")
+                if row is None
+                else StandsFor(reason="quarantined", id=row.id, type=row.topic)
+            )
+            original = self._topics.event("system/window/tombstone")
+            return [_replayed(topic, original, self._tombstone(seq, stands_for), EVENT_TYPE)]
+        views = [_replayed(topic, self._topics.event(row.topic), row.public, EVENT_TYPE)]
+        if row.sealed is not None:
+            views.append(_replayed(topic, self._topics.sealed(row.topic), row.sealed, SEALED_TYPE))
+        return views
+
+    def _bad(self, what: str, subscriber: str) -> None:
+        self.bad_messages += 1
+        _log.warning("ignored: %s", what, extra={"fields": {"subscriber": subscriber, "count": self.bad_messages}})
+
+
+def _replayed(topic: str, original: str, payload: bytes, content_type: str) -> Message:
+    return Message(topic, payload, content_type=content_type, user=(("replayed", "true"), ("topic", original)))
+
+
+def _last_acks(db: sqlite3.Connection) -> list[tuple[str, int, float | None]]:
+    return db.execute("SELECT name, upto, acked FROM subscriber").fetchall()
+

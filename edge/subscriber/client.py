@@ -1,0 +1,249 @@
+"""The subscriber a back office uses: ``async with Subscriber(…) as s: async for event in s: …``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import aiomqtt
+from joserfc.jwk import ECKey
+
+from edge.sealing import SealError, read_key
+from edge.subscriber.acks import Acknowledger
+from edge.subscriber.event import Event
+from edge.subscriber.intake import Intake
+from edge.subscriber.link import Address, Link, Login
+from edge.subscriber.model import Delivery, Gap, Limits, Notice
+from edge.subscriber.position import PositionFile
+from edge.subscriber.requests import Completion, Reply, Requester
+from edge.subscriber.topics import checked_name
+from edge.subscriber.windows import Windows
+
+log = logging.getLogger(__name__)
+
+SESSION_S = 3 * 86_400
+TICK_S = 0.1
+LAST_WORDS_S = 2.0
+
+
+class Subscriber:
+    """Delivers every event of the windows once and in the order of each window, and acknowledges it.
+
+    An event counts as processed when the next one is asked for (or :meth:`done` is called): a consumer that
+    raises gets the event again after its restart, when *position* names a file. Without *position* the library
+    begins with the first event seen. *keys* (private, or paths to them) open the sealed views. *on_notice* is
+    called with a :class:`Gap` when it is named and when it is over, and with a :class:`NewStore`. With
+    *observe* nothing is published: no acknowledgement, no question. Only one task may iterate.
+    """
+
+    def __init__(  # noqa: PLR0913  keyword-only settings, all but two with a default
+        self,
+        url: str,
+        *,
+        name: str,
+        hall: str = "+",
+        window: str = "+",
+        keys: Sequence[ECKey | Path] = (),
+        position: Path | None = None,
+        login: Login | None = None,
+        on_notice: Callable[[Notice], None] | None = None,
+        observe: bool = False,
+        session_expiry_s: int = SESSION_S,
+        limits: Limits | None = None,
+    ) -> None:
+        """Check everything, connect to nothing; raises ``BadArgument`` or ``SealError``."""
+        self._name = checked_name(name, "subscriber")
+        self._scope = (
+            checked_name(hall, "hall", wildcard=True),
+            checked_name(window, "window", wildcard=True),
+        )
+        self._keys = [_private(key) for key in keys]
+        self._address = Address.parse(url, login)
+        self._file = PositionFile(position, name) if position else None
+        self._limits = limits or Limits()
+        self._on_notice, self._observe = on_notice, observe
+        self._waiting = asyncio.Event()
+        self._room = asyncio.Event()
+        self._current: Delivery | None = None
+        self._requester: Requester | None = None
+        self._stopped: BaseException | None = None
+        self._blocked = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._intake = Intake(self._scope, self._keys, self._limits, self._notice)
+        self._link = Link(
+            self._address,
+            f"hall-edge-subscriber-{name}",
+            self._intake.topics(name),
+            self._receive,
+            self._up,
+            session_expiry_s=session_expiry_s,
+        )
+        self._acks = Acknowledger(name, self._intake, self._link, self._limits, self._file)
+
+    async def __aenter__(self) -> Self:
+        """Begin to connect, once; returns at once, also when the broker is not there. Raises ``PositionError``."""
+        if self._file:
+            marks = await asyncio.to_thread(self._file.read)
+            self._intake.begin(marks)
+            self._acks.begin(marks)
+        self._tasks = [self._start(self._link.run()), self._start(self._keep_house())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Acknowledge what was processed, and disconnect. What was not stays unacknowledged."""
+        link, house = self._tasks
+        await _ended(house)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self._step(last=True)
+        await _ended(link)
+        if self._requester:
+            await self._requester.close()
+            self._requester = None
+        self._stop(StopAsyncIteration())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Event:
+        self.done()
+        while not self._intake.ready:
+            if self._stopped:
+                raise self._stopped
+            self._waiting.clear()
+            await self._waiting.wait()
+        self._current = self._intake.ready.popleft()
+        self._room.set()
+        return Event(self._current)
+
+    def done(self) -> None:
+        """Count the event delivered last as processed, without asking for the next one."""
+        if self._current and not self._observe:
+            self._acks.done(self._current)
+        self._current = None
+
+    @property
+    def connected(self) -> bool:
+        return self._link.connected
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """Return the gaps that are named and not over, of all windows."""
+        return tuple(gap for sequence in self._intake.sequences.values() for gap in sequence.gaps)
+
+    @property
+    def windows(self) -> Windows:
+        """Return what the retained topics say, by ``hall/window``."""
+        return self._intake.windows
+
+    @property
+    def duplicates(self) -> int:
+        """Return how many views were dropped because they were here already."""
+        return sum(sequence.duplicates for sequence in self._intake.sequences.values())
+
+    @property
+    def refused(self) -> int:
+        """Return how many messages were not what the contract says."""
+        return self._intake.refused
+
+    async def request(  # noqa: PLR0913  one request has so many parts
+        self,
+        window: str,
+        device: str,
+        command: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = 30.0,
+        case: str | None = None,
+        on_progress: Callable[[Reply], None] | None = None,
+    ) -> Completion:
+        """Ask *device* of *window* for something; see :meth:`Requester.request`."""
+        if self._requester is None:
+            self._requester = Requester(self._address, name=self._name, hall=self._scope[0])
+            self._requester.start()
+        return await self._requester.request(
+            window, device, command, params, timeout_s=timeout_s, case=case, on_progress=on_progress
+        )
+
+    async def _receive(self, message: aiomqtt.Message) -> None:
+        """Take one message; then wait while the consumer has enough to do."""
+        self._intake.take(message)
+        while len(self._intake.ready) >= self._limits.queue:
+            self._blocked = True
+            self._waiting.set()
+            self._room.clear()
+            await self._room.wait()
+        if self._blocked:
+            self._blocked = False
+            self._resume()
+        if self._intake.ready:
+            self._waiting.set()
+
+    def _up(self) -> None:
+        self._acks.again()
+        self._resume()
+
+    def _resume(self) -> None:
+        now = time.monotonic()
+        for sequence in self._intake.sequences.values():
+            sequence.resume(now)
+
+    async def _keep_house(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._acks.full.wait()
+            await self._step()
+
+    async def _step(self, *, last: bool = False) -> None:
+        now = time.monotonic()
+        reading = self._link.connected and not self._blocked
+        if reading and not last:
+            for name, sequence in self._intake.sequences.items():
+                sequence.tick(now)
+                self._intake.collect(name)
+        if self._intake.ready:
+            self._waiting.set()
+        if not self._observe:
+            await self._acks.step(now, asking=reading and not last, last=last)
+
+    def _notice(self, notice: Notice) -> None:
+        log.log(
+            logging.INFO if isinstance(notice, Gap) and notice.state != "lost" else logging.WARNING,
+            "%s",
+            notice,
+        )
+        if self._on_notice:
+            self._on_notice(notice)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._task_ended)
+        return task
+
+    def _task_ended(self, task: asyncio.Task[None]) -> None:
+        """Hand a bug to the consumer, who would wait for ever."""
+        if not task.cancelled() and (error := task.exception()):
+            self._stop(error)
+
+    def _stop(self, reason: BaseException) -> None:
+        self._stopped = self._stopped or reason
+        self._waiting.set()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancel *task* and wait; its error, if any, was handed to the consumer."""
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _private(key: ECKey | Path) -> ECKey:
+    found = read_key(key) if isinstance(key, Path) else key
+    if not found.is_private:
+        raise SealError("a public key cannot open anything", code="SEC-103", action="give the private half")
+    return found

@@ -1,0 +1,273 @@
+"""One MQTT 5 connection that stays: the only file that touches aiomqtt.
+
+What aiomqtt 2.5 hides and is needed here, so :class:`_Client` reaches below it:
+
+* when a message is acknowledged. aiomqtt answers PUBACK at once and then drops the message when its queue is
+  full. Here PUBACK is sent when the message was taken, and Receive Maximum bounds what is on its way: a slow
+  consumer makes the broker wait, nothing is dropped and memory stays bounded;
+* the reason code of a PUBACK (a refused publish would look like a success);
+* the socket that a failed connect leaves open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiomqtt
+from paho.mqtt.client import MQTT_ERR_SUCCESS
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
+
+from edge.subscriber.errors import BadArgument, Refused
+
+log = logging.getLogger(__name__)
+
+RECEIVE_MAXIMUM = 100
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+STEADY_S = 10.0
+KEEPALIVE_S = 5
+ANSWER_S = 5.0
+CONNECT_S = 3.0
+FAILURE = 0x80
+NO_SUBSCRIBER = 0x10
+_TAKEN_OVER = 0x8E
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it a request and its reply take 88 ms, not 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """How to prove to each other who we are. With mqtts, *ca* is the private CA (default: the system's)."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """A broker: ``mqtt://host[:port]`` or ``mqtts://host[:port]``."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+    login: Login
+
+    @classmethod
+    def parse(cls, url: str, login: Login | None) -> Address:
+        """Return where and how to connect; raises :class:`BadArgument`."""
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
+        except ValueError:
+            host = port = None
+        if not host or port is None or parts.scheme not in _PORTS:
+            raise BadArgument("the broker's URL is not mqtt://host:port or mqtts://host:port")
+        if parts.username or parts.password:
+            raise BadArgument(
+                "the broker's URL holds a password", action="give it as Login(username, password)"
+            )
+        login = login or Login()
+        return cls(host=host, port=port, tls=_tls(login) if parts.scheme == "mqtts" else None, login=login)
+
+
+def _tls(login: Login) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=login.ca)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        if login.certificate:
+            context.load_cert_chain(login.certificate, login.key)
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        raise BadArgument(
+            f"the certificate files cannot be used: {error}", action="check the files"
+        ) from error
+    return context
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt with the three things it hides."""
+
+    def __init__(self, address: Address, client_id: str, session_expiry_s: int) -> None:
+        connect = Properties(PacketTypes.CONNECT)
+        connect.SessionExpiryInterval = session_expiry_s
+        connect.ReceiveMaximum = RECEIVE_MAXIMUM
+        super().__init__(
+            address.host,
+            address.port,
+            username=address.login.username,
+            password=address.login.password,
+            tls_context=address.tls,
+            identifier=client_id,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=session_expiry_s == 0,
+            properties=connect,
+            keepalive=KEEPALIVE_S,
+            timeout=ANSWER_S,
+            max_queued_incoming_messages=2 * RECEIVE_MAXIMUM,  # for brokers that ignore Receive Maximum
+            socket_options=[_NODELAY],
+            logger=logging.getLogger(f"{__name__}.mqtt"),
+        )
+        self._client.manual_ack_set(True)
+        self._client.connect_timeout = CONNECT_S
+        self._answers: dict[int, asyncio.Future[int]] = {}
+
+    def taken(self, message: aiomqtt.Message) -> None:
+        """Answer PUBACK for *message*."""
+        self._client.ack(message.mid, message.qos)
+
+    async def send(self, topic: str, payload: bytes, properties: Properties) -> int:
+        """Publish with QoS 1 and return the PUBACK's reason code."""
+        info = self._client.publish(topic, payload, 1, False, properties)
+        if info.rc != MQTT_ERR_SUCCESS:
+            raise aiomqtt.MqttCodeError(info.rc, "could not publish")
+        answer = self._answers[info.mid] = self._loop.create_future()
+        try:
+            return await asyncio.wait_for(answer, ANSWER_S)
+        except TimeoutError:
+            raise aiomqtt.MqttError("the broker does not answer a publish") from None
+        finally:
+            self._answers.pop(info.mid, None)
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:  # noqa: ARG002
+        answer = self._answers.get(mid)
+        if answer and not answer.done():
+            answer.set_result(reason_code.value)
+
+    def let_go(self) -> None:
+        """Close what a failed or broken connection leaves open."""
+        for answer in self._answers.values():
+            if not answer.done():
+                answer.set_exception(aiomqtt.MqttError("disconnected"))
+        self._client._sock_close()  # noqa: SLF001  neither library closes it after a connect without CONNACK
+        for future in (self._connected, self._disconnected):
+            if future.done() and not future.cancelled():
+                future.exception()  # else asyncio reports that nobody looked at it
+
+
+class Link:
+    """Connects, subscribes to *topics*, and hands every message to *receive*; again and again.
+
+    *topics*: filter → whether a refusal of it is an error. The next message is taken when *receive* has
+    returned. *connected* is called after each successful subscribe.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        client_id: str,
+        topics: Mapping[str, bool],
+        receive: Callable[[aiomqtt.Message], Awaitable[None]],
+        connected: Callable[[], None],
+        *,
+        session_expiry_s: int,
+    ) -> None:
+        self._address, self._client_id, self._topics = address, client_id, topics
+        self._receive, self._on_connected = receive, connected
+        self._session_expiry_s = session_expiry_s
+        self._client: _Client | None = None
+        self._pause_s = FIRST_PAUSE_S
+        self._down_since: float | None = None
+
+    @property
+    def connected(self) -> bool:
+        return self._client is not None
+
+    async def run(self) -> None:
+        """Stay connected until cancelled."""
+        while True:
+            up_at = None
+            try:
+                async with self._connection() as client:
+                    await self._subscribe(client)
+                    up_at = self._up(client)
+                    async for message in client.messages:
+                        await self._receive(message)
+                        client.taken(message)
+            except (aiomqtt.MqttError, Refused) as error:
+                await asyncio.sleep(self._down(error, up_at))
+            finally:
+                self._client = None
+
+    async def send(
+        self, topic: str, payload: bytes, *, content_type: str = "application/json", **more: Any
+    ) -> int:
+        """Publish with QoS 1; return 0, or ``NO_SUBSCRIBER``. Raises ``MqttError``, or :class:`Refused`.
+
+        *more* are further MQTT 5 properties by their paho names.
+        """
+        if self._client is None:
+            raise aiomqtt.MqttError("not connected")
+        properties = Properties(PacketTypes.PUBLISH)
+        for name, value in {"ContentType": content_type, **more}.items():
+            setattr(properties, name, value)
+        code = await self._client.send(topic, payload, properties)
+        if code >= FAILURE:
+            raise Refused(f"the broker refuses {topic} (reason 0x{code:02x})")
+        return code
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[_Client]:
+        client = _Client(self._address, self._client_id, self._session_expiry_s)
+        opening = asyncio.ensure_future(client.__aenter__())
+        try:
+            await asyncio.shield(opening)
+            yield client
+        finally:  # also when cancelled while connecting: the thread that connects cannot be stopped, only awaited
+            with contextlib.suppress(aiomqtt.MqttError):
+                await opening
+                await client.__aexit__(None, None, None)
+            client.let_go()
+
+    async def _subscribe(self, client: _Client) -> None:
+        options = SubscribeOptions(qos=1)
+        answers = await client.subscribe([(topic, options) for topic in self._topics])
+        for (topic, required), answer in zip(self._topics.items(), answers, strict=True):
+            code = answer if isinstance(answer, int) else answer.value
+            if code >= FAILURE and required:
+                raise Refused(
+                    f"the broker refuses to subscribe us to {topic} (reason 0x{code:02x})", code="SUB-101"
+                )
+
+    def _up(self, client: _Client) -> float:
+        now = time.monotonic()
+        if self._down_since is not None:
+            log.info("connected to the broker again after %.0f s", now - self._down_since)
+        self._down_since = None
+        self._client = client
+        self._on_connected()
+        return now
+
+    def _down(self, error: Exception, up_at: float | None) -> float:
+        """Log the end of a connection, the first time loudly; return how long to wait."""
+        now = time.monotonic()
+        if up_at is not None and now - up_at > STEADY_S:
+            self._pause_s = FIRST_PAUSE_S
+        if isinstance(error, aiomqtt.MqttCodeError) and getattr(error.rc, "value", error.rc) == _TAKEN_OVER:
+            self._pause_s = LONGEST_PAUSE_S
+            log.error(
+                "another client uses our name %s — give each subscriber a name of its own", self._client_id
+            )
+        elif self._down_since is None:
+            text = str(error.__cause__ or error)
+            log.warning("SUB-108: no connection to %s:%s: %s", self._address.host, self._address.port, text)
+        else:
+            log.debug("still no connection: %s", error)
+        self._down_since = self._down_since or now
+        pause_s = self._pause_s * random.uniform(0.5, 1)  # noqa: S311  jitter is no secret
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        return pause_s

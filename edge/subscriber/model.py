@@ -1,0 +1,208 @@
+"""What goes into the sequence core and what comes out; no I/O, no clock, no JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edge.subscriber.ranges import Ranges
+
+LAST_SEQ = 2**64 - 1
+LATE_SEALED = "SUB-111"
+"""The sealed view never came, and its store is gone."""
+GONE_SEALED = "SUB-112"
+"""The daemon no longer has the sealed view; a tombstone came instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When a subscriber asks, how long it holds back, and how much it keeps. Seconds and events."""
+
+    ask_after_s: float = 0.5
+    """A missing event with a later one already here is named and asked for after this."""
+    tail_grace_s: float = 2.0
+    """… and after this when only the window's ``head_seq`` says that it exists."""
+    ask_every_s: float = 3.0
+    """Time between the first two questions; doubles up to ``ask_pause_s``."""
+    ask_pause_s: float = 60.0
+    ask_chunk: int = 500
+    """So many events are asked for at once; the next part when they are here."""
+    gap_limit_s: float = 60.0
+    """Later events wait this long for a gap; then they go on, and the missing ones are delivered late."""
+    max_buffered: int = 1_000
+    """So many events of one window wait behind a gap; then they go on too."""
+    max_lost_ranges: int = 1_000
+    """So many lost ranges of one window are still asked for; the oldest are forgotten."""
+    ack_every_s: float = 1.0
+    ack_every_events: int = 100
+    queue: int = 200
+    """So many events wait for the consumer; then nothing more is taken from the broker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """One view of one event, checked and decoded. ``body`` means nothing here."""
+
+    epoch: int
+    seq: int
+    body: object
+    branch: Literal["public", "sealed"] = "public"
+    tombstone: bool = False
+    sealed: bool = False
+    """Public views: a sealed view of the same event exists."""
+    bad: str | None = None
+    """Sealed views that could not be opened: why."""
+    final: bool = False
+    """Bad views: another copy would be no better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One event for the consumer, complete as far as it will ever be."""
+
+    window: str
+    epoch: int
+    seq: int
+    base: int
+    """Where this epoch began for this subscriber: nothing below was ever expected."""
+    public: object | None
+    sealed: object | None
+    tombstone: bool = False
+    late: bool = False
+    unreadable: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Missing events ``first`` … ``last`` of a window; reported when named and when over.
+
+    ``state``: ``open``; ``filled`` (all are here); ``gone`` (all answered, ``gone`` of them by a tombstone);
+    ``lost`` (``lost`` of them did not come in time; should they come yet, they are delivered as late);
+    ``new-store`` (the window's store was made anew, they will never come).
+    """
+
+    window: str
+    epoch: int
+    first: int
+    last: int
+    state: Literal["open", "filled", "gone", "lost", "new-store"] = "open"
+    gone: int = 0
+    lost: int = 0
+
+    def __str__(self) -> str:
+        name = f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
+        counts = "".join(
+            f", {count} {what}" for count, what in ((self.gone, "gone"), (self.lost, "lost")) if count
+        )
+        return f"{self.window} seq {name} {self.state}{counts}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewStore:
+    """A window's store was made anew: its sequence starts again under a higher epoch."""
+
+    window: str
+    epoch: int
+    old_epoch: int
+    last_seq: int
+    """The last event of the old epoch that is complete here; later ones, if there were any, are lost."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.window} new store: epoch {self.old_epoch} ended at seq {self.last_seq}, now {self.epoch}"
+        )
+
+
+Notice = Gap | NewStore
+Output = Delivery | Gap | NewStore
+
+
+class Entry:
+    """What is here of one event."""
+
+    __slots__ = ("bad", "bad_copies", "public", "sealed", "tombstone")
+
+    def __init__(self) -> None:
+        self.public: View | None = None
+        self.sealed: View | None = None
+        self.tombstone: View | None = None
+        self.bad: View | None = None
+        self.bad_copies = 0
+
+    def take(self, view: View) -> bool:
+        """Add *view*; false when it says nothing new."""
+        if view.bad:
+            self.bad, self.bad_copies = view, self.bad_copies + 1
+            return self.sealed is None
+        slot = "tombstone" if view.tombstone else view.branch
+        new = getattr(self, slot) is None
+        if new:
+            setattr(self, slot, view)
+        return new
+
+    def complete(self, *, joins: bool) -> bool:
+        """Return whether nothing more is to be expected; *joins*: sealed views are wanted."""
+        if self.tombstone:
+            return True
+        if self.public is None:
+            return False
+        return not (joins and self.public.sealed) or self.sealed is not None or self._hopeless()
+
+    def _hopeless(self) -> bool:
+        """A damaged view gets a second chance (damage on the way heals), one for other keys does not."""
+        return self.bad is not None and (self.bad.final or self.bad_copies > 1)
+
+    def delivery(self, window: str, seq: int, base: int, *, joins: bool, late: bool) -> Delivery | None:
+        """Return the best that can be made of what is here; ``None``: nothing that could be shown."""
+        shown = self.public or self.sealed or self.tombstone
+        if shown is None:
+            return None
+        unreadable = None
+        if joins and shown.sealed and self.sealed is None:
+            unreadable = (self.bad and self.bad.bad) or (GONE_SEALED if self.tombstone else LATE_SEALED)
+        return Delivery(
+            window=window,
+            epoch=shown.epoch,
+            seq=seq,
+            base=base,
+            public=self.public.body if self.public else shown.body if shown is self.tombstone else None,
+            sealed=self.sealed.body if self.sealed else None,
+            tombstone=shown is self.tombstone,
+            late=late,
+            unreadable=unreadable,
+        )
+
+
+class OpenGap:
+    """A gap that was named and is not over."""
+
+    def __init__(self, window: str, epoch: int, first: int, last: int) -> None:
+        self.window, self.epoch, self.first, self.last = window, epoch, first, last
+        self.missing = Ranges([(first, last)])
+        self.gone = self.lost = 0
+
+    def arrived(self, seq: int, *, tombstone: bool) -> None:
+        if seq in self.missing:
+            self.missing.remove(seq)
+            self.gone += tombstone
+
+    def passed(self, last: int) -> None:
+        """Count what is missing up to *last* as lost."""
+        below = self.missing.within(self.first, last)
+        self.lost += sum(high - low + 1 for low, high in below)
+        self.missing.remove(self.first, last)
+
+    def report(self, *, new_store: bool = False) -> Gap:
+        """Return the gap as it stands."""
+        over = "lost" if self.lost else "gone" if self.gone else "filled"
+        state: Literal["open", "filled", "gone", "lost", "new-store"]
+        state = "new-store" if new_store else "open" if self.missing else over  # type: ignore[assignment]
+        return Gap(
+            window=self.window,
+            epoch=self.epoch,
+            first=self.first,
+            last=self.last,
+            state=state,
+            gone=self.gone,
+            lost=self.lost,
+        )

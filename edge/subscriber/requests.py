@@ -1,0 +1,243 @@
+"""Commands to devices: one request, its progress, exactly one completion.
+
+A connection of its own, so that a reply never waits behind events that the consumer is slow to take. A request
+is sent again with the same id after a reconnect, or when no reply came for a while: the window answers it with
+what it already did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, Self
+
+import aiomqtt
+import msgspec
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey
+
+from edge.events import COMMANDS, Params
+from edge.sealing import CONTENT_TYPE, JweSealer
+from edge.subscriber.errors import BadArgument, Refused, RequestError, WireError
+from edge.subscriber.link import NO_SUBSCRIBER, Address, Link
+from edge.subscriber.topics import ROOT, checked_name, checked_window, split
+from edge.subscriber.windows import Window, Windows, decoded
+
+STATUS_S = 5.0
+REPEAT_S = 5.0
+GRACE_S = 2.0
+_ENDS = ("ok", "cancelled", "timed-out", "device-error", "busy", "unsupported", "refused", "invalid")
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What a window answers on the way: ``ack`` with *position* and *deadline*, or ``progress``."""
+
+    request_id: str
+    reply: Literal["ack", "progress", "completion"]
+    position: int | None = None
+    deadline: str | None = None
+    step: int | None = None
+    of: int | None = None
+    text_code: str | None = None
+    code: str | None = None
+    data: Any = None
+    error: Any = None
+
+    def __repr__(self) -> str:
+        return f"<Reply {self.reply} {self.code or self.text_code or ''} of {self.request_id}>"
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """How a request ended: ``ok``, ``cancelled``, ``timed-out``, ``device-error``, ``busy``, …"""
+
+    code: str
+    data: Any = None
+    error: Any = None
+
+    @property
+    def ok(self) -> bool:
+        return self.code == "ok"
+
+    def __repr__(self) -> str:
+        return f"<Completion {self.code}>"
+
+
+class _Pending:
+    """A request under way."""
+
+    def __init__(self, on_progress: Callable[[Reply], None] | None) -> None:
+        self.on_progress = on_progress
+        self.end: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        self.send_again = asyncio.Event()
+
+
+class Requester:
+    """Sends commands to windows. ``Subscriber.request`` uses one; it also works alone, without events."""
+
+    def __init__(self, address: Address, *, name: str, hall: str = "+") -> None:
+        self._name = checked_name(name, "client")
+        self._hall = checked_name(hall, "hall", wildcard=True)
+        self.windows = Windows()
+        root = f"{ROOT}/{self._hall}/+"
+        topics = {f"{root}/reply/{self._name}/+": True, f"{root}/status": True}
+        client_id = f"hall-edge-requester-{self._name}"
+        self._link = Link(address, client_id, topics, self._receive, self._up, session_expiry_s=0)
+        self._pending: dict[str, _Pending] = {}
+        self._connected = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._task = asyncio.create_task(self._link.run())
+
+    async def close(self) -> None:
+        """Disconnect; requests under way raise :class:`RequestError`."""
+        for pending in self._pending.values():
+            if not pending.end.done():
+                pending.end.set_exception(RequestError("closed before the request was completed"))
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def request(  # noqa: PLR0913  one request has so many parts
+        self,
+        window: str,
+        device: str,
+        command: str,
+        params: Mapping[str, Any] | Params | None = None,
+        *,
+        timeout_s: float = 30.0,
+        case: str | None = None,
+        on_progress: Callable[[Reply], None] | None = None,
+    ) -> Completion:
+        """Ask *device* (or ``window``) of *window* (``w03`` or ``hall/w03``) for *command*, and wait.
+
+        Personal parameters are sealed to the window's key. Raises :class:`RequestError` when the window is
+        offline (``SUB-105``) or nothing was heard in time (``SUB-106``), ``Refused``, ``BadArgument``.
+        """
+        hall, name = checked_window(window if "/" in window else f"{self._hall}/{window}")
+        topic = f"{ROOT}/{hall}/{name}/request/{checked_name(device, 'device')}/{checked_name(command, 'command')}"
+        request_id = str(uuid.uuid4())
+        deadline = datetime.now(UTC) + timedelta(seconds=timeout_s)
+        values = msgspec.to_builtins(params) if params is not None else {}
+        body = {
+            "request_id": request_id,
+            "deadline": deadline.isoformat(timespec="milliseconds"),
+            "params": values,
+        }
+        pending = self._pending[request_id] = _Pending(on_progress)
+        try:
+            async with asyncio.timeout(timeout_s + GRACE_S):
+                target = await self._online(f"{hall}/{name}")
+                payload, content_type = _packed(
+                    body | ({"case": case} if case else {}), command, target, topic
+                )
+                reply_to = f"{ROOT}/{hall}/{name}/reply/{self._name}/{request_id}"
+                await self._send_until_done(pending, topic, payload, {
+                    "content_type": content_type, "ResponseTopic": reply_to,
+                    "CorrelationData": request_id.encode(), "MessageExpiryInterval": math.ceil(timeout_s),
+                })  # fmt: skip
+                return await pending.end
+        except TimeoutError:
+            raise RequestError(f"no completion of {command} from {hall}/{name} in {timeout_s:g} s") from None
+        finally:
+            del self._pending[request_id]
+
+    async def _online(self, window: str) -> Window:
+        """Return the window when its retained status says that somebody is there."""
+        try:
+            async with asyncio.timeout(STATUS_S):
+                await self._connected.wait()
+                found = await self.windows.known(window)
+        except TimeoutError:
+            if not self._link.connected:
+                raise RequestError(
+                    "no connection to the broker", code="SUB-108", action="check its address"
+                ) from None
+            found = None
+        if found is None or not found.online:
+            what = "has never been online" if found is None else "is offline"
+            raise RequestError(f"window {window} {what}", code="SUB-105", action="start the window's PC")
+        return found
+
+    async def _send_until_done(
+        self, pending: _Pending, topic: str, payload: bytes, properties: dict[str, Any]
+    ) -> None:
+        """Send, and again after each reconnect and each silence, until the completion is here."""
+        while not pending.end.done():
+            pending.send_again.clear()
+            with contextlib.suppress(aiomqtt.MqttError):
+                if await self._link.send(topic, payload, **properties) == NO_SUBSCRIBER:
+                    raise RequestError(
+                        f"nobody listens on {topic}", code="SUB-105", action="start the window's PC"
+                    )
+            again = asyncio.ensure_future(pending.send_again.wait())
+            try:
+                await asyncio.wait(
+                    [again, pending.end], timeout=REPEAT_S, return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                again.cancel()
+
+    async def _receive(self, message: aiomqtt.Message) -> None:
+        place = split(message.topic.value)
+        if place is None:
+            return
+        hall, window, rest = place
+        with contextlib.suppress(WireError):
+            if not rest.startswith("reply/"):
+                self.windows.feed(hall, window, rest, bytes(message.payload or b""))  # type: ignore[arg-type]
+            elif not message.retain:
+                self._replied(decoded(bytes(message.payload or b""), Reply), rest)  # type: ignore[arg-type]
+
+    def _replied(self, reply: Reply, rest: str) -> None:
+        pending = self._pending.get(reply.request_id)
+        if pending is None or pending.end.done() or rest != f"reply/{self._name}/{reply.request_id}":
+            return
+        if reply.reply == "completion":
+            code = reply.code if reply.code in _ENDS else f"unknown: {reply.code}"
+            pending.end.set_result(Completion(code=code, data=reply.data, error=reply.error))
+        elif pending.on_progress:
+            pending.on_progress(reply)
+
+    def _up(self) -> None:
+        self._connected.set()
+        for pending in self._pending.values():
+            pending.send_again.set()
+
+
+def personal_params(command: str) -> frozenset[str]:
+    """Return the parameters of *command*, of whichever kind, that may only travel sealed."""
+    return frozenset().union(*(known.sealed_params for known in COMMANDS if known.command == command))
+
+
+def _packed(body: dict[str, Any], command: str, window: Window, topic: str) -> tuple[bytes, str]:
+    """Return payload and content type; sealed to the window's key when a parameter is personal."""
+    plain = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    if not personal_params(command) & body["params"].keys():
+        return plain, "application/json"
+    if window.status is None or window.status.key is None:
+        raise RequestError(
+            f"{window!r} shows no key to seal to", code="SUB-107", action="update the window's daemon"
+        )
+    try:
+        key = ECKey.import_key(window.status.key)
+    except (JoseError, ValueError, TypeError, KeyError):
+        raise BadArgument(f"{window!r} shows a key that is none", code="SUB-107") from None
+    aad = json.dumps({"topic": topic, "request_id": body["request_id"]}, separators=(",", ":")).encode()
+    return JweSealer([key]).seal(plain, aad), CONTENT_TYPE
+
+
+__all__ = ["Completion", "Refused", "Reply", "Requester", "personal_params"]

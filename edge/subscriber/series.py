@@ -1,0 +1,239 @@
+"""The sequence of one window in one epoch: order, duplicates, gaps, joined views. No I/O, no clock.
+
+Three kinds of sequence numbers below ``next`` can still be delivered: those *lost* (passed over, still asked
+for), and those *before* the beginning (never asked for; the window sends them of itself when nobody has
+acknowledged them). Both come as *late*. Everything else below ``next`` is a duplicate.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+from edge.subscriber.model import LAST_SEQ, Entry, Limits, OpenGap, Output, View
+from edge.subscriber.ranges import Pair, Ranges
+
+
+class Series:
+    """Puts the events of one epoch in order. What is ready or to be told goes to *out*."""
+
+    def __init__(self, window: str, epoch: int, limits: Limits, *, joins: bool, out: deque[Output]) -> None:
+        self.window, self.epoch, self.limits, self.joins, self.out = window, epoch, limits, joins, out
+        self.next: int | None = None
+        self.base = 0
+        self.lost = Ranges()
+        self.before = Ranges()
+        self.duplicates = 0
+        self.gaps: list[OpenGap] = []
+        self._buffer: dict[int, Entry] = {}
+        self._highest = -1
+        self._head = -1
+        self._first_head: int | None = None
+        self._blocked_since: float | None = None
+        self._ask_at: float | None = None
+        self._asks = 0
+        self._asked: list[Pair] = []
+        self._answered = False
+
+    def begin(self, seq: int) -> None:
+        """Expect *seq* first; lower ones are delivered if they come, but not missed."""
+        self.next = self.base = seq
+        self.before.add(0, seq - 1)
+
+    def go_on(self, upto: int, missing: Iterable[Pair]) -> None:
+        """Expect what follows *upto*; everything up to it was processed, except *missing*."""
+        self.next = self.base = upto + 1
+        self.lost = Ranges(missing)
+        self._ask_at = 0.0 if self.lost else None
+
+    def offer(self, view: View) -> None:
+        """Take one view of one event."""
+        if self.next is None:
+            floor = view.seq if self._first_head is None else self._first_head + 1
+            self.begin(min(view.seq, floor))
+        entry = self._buffer.get(view.seq) or Entry()
+        was_complete = entry.complete(joins=self.joins)
+        if not self._wanted(view.seq) or not entry.take(view):
+            self.duplicates += 1
+            return
+        self._buffer[view.seq] = entry
+        self._highest = max(self._highest, view.seq)
+        if not was_complete and entry.complete(joins=self.joins):
+            self._arrived(view.seq, tombstone=view.tombstone)
+        self._release()
+        self._make_room()
+
+    def lacks_sealed(self, seq: int) -> bool:
+        """Return whether a sealed view of *seq* would be new; a needless one counts as a duplicate."""
+        entry = self._buffer.get(seq)
+        lacks = self.next is None or (self._wanted(seq) and (entry is None or entry.sealed is None))
+        self.duplicates += not lacks
+        return lacks
+
+    def told_head(self, seq: int, *, live: bool) -> None:
+        """Learn the last accepted *seq* from the window's health; *live*: not a retained message."""
+        if self.next is None and live:
+            if self._first_head is None:
+                self._first_head = seq
+            elif seq > self._first_head:
+                self.begin(self._first_head + 1)
+        self._head = max(self._head, seq)
+
+    def tick(self, now: float) -> None:
+        """Name gaps and end what has waited too long. Call several times a second while messages flow."""
+        if self._answered and self._ask_at is not None:
+            self._asks, self._ask_at = 0, max(self._ask_at, now + self.limits.ask_every_s)
+        self._answered = False
+        if self.next is None or self.next > self._top():
+            self._blocked_since = None
+            return
+        if self._blocked_since is None:
+            self._blocked_since = now
+        waited_s = now - self._blocked_since
+        if waited_s >= self._grace_s(self.next):
+            self._name_gaps()
+            if not _covers(self._asked, self.next):
+                self._asks, self._ask_at = 0, now
+        if waited_s >= self.limits.gap_limit_s and self._pass_over():
+            self._release()
+
+    def resume(self, now: float) -> None:
+        """Count waiting times anew: nothing could arrive for a while (no broker, slow consumer)."""
+        self._blocked_since = None
+        self._asks = 0
+        self._ask_at = now + self.limits.ask_after_s if self.gaps or self.lost else None
+
+    def questions(self, now: float) -> list[Pair]:
+        """Return what to ask the window for now; mostly nothing. What holds others back comes first."""
+        if self._ask_at is None or now < self._ask_at:
+            return []
+        wanted = [pair for gap in self.gaps for pair in gap.missing] + list(self.lost)
+        self._asked = sorted(_cut(wanted, self.limits.ask_chunk))
+        pause_s = self.limits.ask_every_s * 2 ** min(self._asks, 16)
+        self._asks += 1
+        self._ask_at = now + min(pause_s, self.limits.ask_pause_s) if self._asked else None
+        return self._asked
+
+    def close(self) -> None:
+        """End the epoch: deliver what is here, in order; what comes later is delivered as late."""
+        if self.next is None:
+            self.begin(LAST_SEQ)
+        for seq in sorted(self._buffer):
+            if seq >= (self.next or 0):
+                self.lost.add(self.next or 0, seq - 1)
+                self.next = seq + 1
+                self._deliver(seq, late=False)
+        self.out.extend(gap.report(new_store=True) for gap in self.gaps)
+        for pair in (*self.lost, (self.next or 0, LAST_SEQ)):
+            self.before.add(*pair)
+        self.gaps, self.lost, self.next, self._ask_at = [], Ranges(), LAST_SEQ + 1, None
+
+    def complete_upto(self) -> int:
+        """Return the number up to which everything was made ready or passed over."""
+        return -1 if self.next is None else self.next - 1
+
+    def _top(self) -> int:
+        return max(self._highest, self._head)
+
+    def _grace_s(self, seq: int) -> float:
+        """Return how long *seq* may be missing before it is asked for."""
+        if any(seq in gap.missing for gap in self.gaps):
+            return 0.0
+        return self.limits.ask_after_s if self._highest >= seq else self.limits.tail_grace_s
+
+    def _wanted(self, seq: int) -> bool:
+        return self.next is not None and (seq >= self.next or seq in self.lost or seq in self.before)
+
+    def _complete(self, seq: int) -> bool:
+        entry = self._buffer.get(seq)
+        return entry is not None and entry.complete(joins=self.joins)
+
+    def _release(self) -> None:
+        """Hand over what is complete, in order."""
+        while self.next is not None and self._complete(self.next):
+            self._deliver(self.next, late=False)
+            self.next += 1
+            self._blocked_since = None
+
+    def _deliver(self, seq: int, *, late: bool) -> None:
+        delivery = self._buffer.pop(seq).delivery(self.window, seq, self.base, joins=self.joins, late=late)
+        if delivery is None:  # only an unreadable sealed view: not even a name to show
+            self.lost.add(seq, seq)
+        else:
+            self.out.append(delivery)
+
+    def _arrived(self, seq: int, *, tombstone: bool) -> None:
+        """Note that *seq* is complete."""
+        self._answered = self._answered or _covers(self._asked, seq)
+        for gap in self.gaps:
+            gap.arrived(seq, tombstone=tombstone)
+        self._end_gaps()
+        if self.next is not None and seq < self.next:
+            self._deliver(seq, late=True)
+            self.lost.remove(seq)
+            self.before.remove(seq)
+
+    def _end_gaps(self) -> None:
+        self.out.extend(gap.report() for gap in self.gaps if not gap.missing)
+        self.gaps = [gap for gap in self.gaps if gap.missing]
+
+    def _name_gaps(self) -> None:
+        """Report the holes that no open gap covers yet."""
+        unnamed = Ranges(self._holes())
+        for gap in self.gaps:
+            unnamed.remove(gap.first, gap.last)
+        new = [OpenGap(self.window, self.epoch, first, last) for first, last in unnamed]
+        self.gaps += new
+        self.out.extend(gap.report() for gap in new)
+
+    def _holes(self) -> list[Pair]:
+        """Return the ranges from ``next`` to the last event known that are not complete."""
+        found, at = [], self.next or 0
+        for seq in sorted(filter(self._complete, self._buffer)):
+            if seq > at:
+                found.append((at, seq - 1))
+            at = max(at, seq + 1)
+        return [*found, (at, self._top())] if at <= self._top() else found
+
+    def _pass_over(self) -> bool:
+        """Go on behind the oldest gap, when something complete waits there."""
+        behind = [
+            seq for seq in self._buffer if self.next is not None and seq > self.next and self._complete(seq)
+        ]
+        if self.next is None or not behind:
+            return False
+        self._name_gaps()
+        go_on = min(behind)
+        self.lost.add(self.next, go_on - 1)
+        self.lost.shorten(self.limits.max_lost_ranges)
+        for gap in self.gaps:
+            gap.passed(go_on - 1)
+        self._end_gaps()
+        self.next = go_on
+        return True
+
+    def _make_room(self) -> None:
+        """Keep the buffer bounded: first forget late halves, then pass over, last refuse the newest."""
+        while len(self._buffer) > self.limits.max_buffered:
+            halves = [seq for seq in self._buffer if seq < (self.next or 0)]
+            if halves:
+                del self._buffer[min(halves)]
+            elif self._pass_over():
+                self._release()
+            else:
+                del self._buffer[max(self._buffer)]
+
+
+def _covers(pairs: Iterable[Pair], seq: int) -> bool:
+    return any(first <= seq <= last for first, last in pairs)
+
+
+def _cut(pairs: Iterable[Pair], count: int) -> list[Pair]:
+    """Return the first *count* numbers of *pairs*."""
+    cut: list[Pair] = []
+    for first, last in pairs:
+        if count <= 0:
+            break
+        cut.append((first, min(last, first + count - 1)))
+        count -= last - first + 1
+    return cut

@@ -1,0 +1,188 @@
+"""One state machine a device. The supervisor alone decides to retry, and what "ready" means.
+
+::
+
+    starting ──open──► ready ◄──job──► busy
+       ▲                 │ error (its class says which state)
+       └── back-off ── absent · denied · held · stuck · fault · attention
+
+An absent device is opened as soon as its node is there; everything else is retried with a jittered back-off,
+0.5 → 30 s. The first failure is logged loudly, repeats quietly, the return once with its duration.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from edge import logs
+from edge.driver import DeviceInfo, Driver
+from edge.errors import DeviceError, EdgeError
+from edge.events import Payload
+from edge.jobs import DeviceJob
+from edge.lanes.thread import DriverBug, ThreadLane
+from edge.outbox import Row
+from edge.port import DevicePort
+from edge.wire import State
+
+_BACKOFF_S = (0.5, 30.0)
+_LOOK_S = 0.2  # how often an absent device's node is looked for
+_STEADY_S = 10.0  # ready for so long: the next failure starts with the shortest back-off again
+USABLE = ("ready", "busy")
+
+
+@dataclass(frozen=True)
+class DeviceState:
+    """What the retained status of a device says; ``since`` and ``proven`` are on the monotonic clock."""
+
+    state: State
+    since: float
+    reason: str | None = None
+    code: str | None = None
+    action: str | None = None
+
+
+class Supervisor:
+    """Keeps one device working. Everything here runs in the event loop."""
+
+    def __init__(
+        self,
+        name: str,
+        make: Callable[[], tuple[Driver, DevicePort]],
+        accept: Callable[["Supervisor", Sequence[Payload], str | None], Sequence[Row]],
+        changed: Callable[["Supervisor"], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = name
+        self.info: DeviceInfo | None = None
+        self.driver, self.port = make()
+        self.current = DeviceState("starting", clock())
+        self.failures = 0
+        self.bugs = 0
+        self._make = make
+        self._accept = accept
+        self._changed = changed
+        self._clock = clock
+        self._log = logs.for_device(name)
+        self._lane: ThreadLane | None = None
+        self._opened = False
+        self._ready_at = 0.0
+
+    @property
+    def kind(self) -> str:
+        """The device's kind, as its driver says."""
+        return self.driver.kind
+
+    @property
+    def usable(self) -> bool:
+        """Whether the device takes commands now."""
+        return self.current.state in USABLE
+
+    async def run(self) -> None:
+        """Open, serve, back off, for ever; ends only by cancellation."""
+        try:
+            while True:
+                try:
+                    await self._live()
+                except EdgeError as error:
+                    self._failed(error)
+                await self._drop_lane()
+                await self._pause()
+                self.driver, self.port = self._make()
+        finally:
+            await self._drop_lane()
+
+    def start(self, job: DeviceJob) -> None:
+        """Hand *job* to the driver; the caller has checked :attr:`usable`."""
+        if self._lane is None:
+            job.finish((), DeviceError("the device is not open"))
+        else:
+            self._lane.run(job)
+
+    def proven_s_ago(self) -> float | None:
+        """Return how long ago the device last said anything; ``None``: not since it was opened."""
+        proof = self.port.last_proof
+        return None if proof is None else max(0.0, self.port.monotonic() - proof)
+
+    async def _live(self) -> None:
+        """Open the device and serve it until something fails."""
+        self._lane = ThreadLane(self.name, self.driver, self.port, lambda events, case: self._accept(self, events, case))
+        self._lane.on_change = self._look_busy
+        self.info = await self._lane.open()
+        self._opened = True
+        waiting = self.driver.proof_s is not None and self.port.last_proof is None
+        if waiting:
+            self._enter("starting", reason="waiting for the first sign of life")
+        else:
+            self._ready()
+        serving = asyncio.ensure_future(self._lane.serve())
+        try:
+            while waiting and not serving.done():
+                await asyncio.wait([serving], timeout=_LOOK_S)
+                if self.port.last_proof is not None:
+                    waiting = False
+                    self._ready()
+            await serving
+        finally:
+            serving.cancel()
+            with contextlib.suppress(asyncio.CancelledError, EdgeError):
+                await serving
+
+    def _ready(self) -> None:
+        if self.failures:
+            away = f"{self._clock() - self.current.since:.1f}"
+            self._log.info("the device is back", extra={"fields": {"away_s": away, "tries": self.failures}})
+        self._ready_at = self._clock()
+        self._enter("ready")
+
+    def _look_busy(self) -> None:
+        if self._lane is not None and self.usable:
+            self._enter("busy" if self._lane.busy else "ready")
+
+    def _failed(self, error: EdgeError) -> None:
+        if self.usable and self._clock() - self._ready_at > _STEADY_S:
+            self.failures = 0
+        self.failures += 1
+        if isinstance(error, DriverBug):
+            self.bugs += 1
+            self._log.error(error.message, exc_info=error.__cause__, extra={"fields": {"code": error.code}})
+        state: State = error.state if isinstance(error, DeviceError) else "fault"
+        known = self.current.state == state and self.current.code == error.code
+        fields = {"code": error.code, "state": state, "action": error.action, "tries": self.failures}
+        (self._log.debug if known else self._log.warning)(error.message, extra={"fields": fields})
+        if not known:
+            self._enter(state, error.message, error.code, error.action)
+
+    def _enter(
+        self, state: State, reason: str | None = None, code: str | None = None, action: str | None = None
+    ) -> None:
+        same = self.current.state in USABLE and state in USABLE
+        since = self.current.since if same else self._clock()
+        new = DeviceState(state, since, reason, code, action)
+        if replace(new, since=0.0) != replace(self.current, since=0.0):
+            self.current = new
+            self._changed(self)
+
+    async def _pause(self) -> None:
+        """Wait before the next try: until an absent device's node is there, else the back-off."""
+        # jittered, so that the devices of a hub do not come back at the same moment
+        delay = min(_BACKOFF_S[1], _BACKOFF_S[0] * 2 ** (self.failures - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
+        if self.current.state != "absent":
+            await asyncio.sleep(delay)
+            return
+        if self.port.present():
+            await asyncio.sleep(min(delay, _BACKOFF_S[0]) if self._opened else delay)
+        while not self.port.present():
+            await asyncio.sleep(_LOOK_S)
+        self._opened = False
+
+    async def _drop_lane(self) -> None:
+        lane, self._lane = self._lane, None
+        if lane is not None:
+            await lane.close()
+            self.port.release()

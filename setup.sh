@@ -1,0 +1,119 @@
+#!/bin/sh
+# Prepare this checkout: Debian packages, .venv from the hash-pinned lock, and hall-edge itself in it.
+#
+#   sh setup.sh demo    what `make demo` needs
+#   sh setup.sh test    what `make test` needs: the same, the tools, and mosquitto
+#
+# Safe to repeat and to interrupt: the stamp in .venv is written last, and a .venv without one is built
+# anew. PYTHON=/path/to/python3 chooses the interpreter.
+set -eu
+cd "$(dirname "$0")"
+mode=${1-}
+case $mode in
+    demo) lock=requirements/demo.txt ;;
+    test) lock=requirements/dev.txt ;;
+    *) echo "usage: setup.sh demo|test" >&2; exit 2 ;;
+esac
+unset PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+PATH=$PATH:${SBIN:-/usr/sbin:/usr/local/sbin} # mosquitto is not on a user's PATH
+
+debian="python3 python3-venv" # Python >= 3.11 is what Debian 12 and newer have
+stamp=.venv/.hall-edge
+log=
+masked=
+
+cleanup() {
+    [ -z "$log" ] || rm -f "$log"
+    [ -z "$masked" ] || as_root systemctl --quiet unmask --runtime mosquitto || :
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+say() { printf 'setup: %s\n' "$*"; }
+missing() { printf 'setup: missing %s; as root: apt-get install --no-install-recommends %s\n' "$1" "$2" >&2; }
+
+# step TEXT COMMAND...: one line; what the command printed is shown only when it failed.
+step() {
+    say "$1"
+    shift
+    [ -n "$log" ] || log=$(mktemp)
+    "$@" >"$log" 2>&1 </dev/null && return
+    tail -n 20 "$log" >&2
+    printf 'setup: failed: %s\n' "$*" >&2
+    return 1
+}
+
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi; }
+may_install() { command -v apt-get && as_root true; } >/dev/null 2>&1
+
+apt() {
+    as_root apt-get update || : # an old list may do; the installation tells
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"
+}
+
+has_mosquitto() { command -v mosquitto >/dev/null; }
+
+# The tests start a broker of their own; the package's service stays off, now and at the next boot.
+install_mosquitto() {
+    [ -d /run/systemd/system ] || { apt mosquitto; return; }
+    as_root systemctl mask --runtime mosquitto && masked=1
+    apt mosquitto && as_root systemctl disable mosquitto
+}
+
+# find_python: sets $python to the first one that is new enough and can make a venv. Inside an activated
+# venv it is the interpreter behind it: .venv is about to be deleted.
+find_python() {
+    for python in ${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11}; do
+        python=$("$python" -c '
+import sys
+if sys.version_info < (3, 11): sys.exit(1)
+import ensurepip, venv
+print(sys._base_executable)' 2>/dev/null) && return
+    done
+    return 1
+}
+
+# A Python that was upgraded under the environment no longer finds what is in it.
+venv_works() {
+    [ -d ".venv/lib/python$(.venv/bin/python -ISc 'import sys; print("%d.%d" % sys.version_info[:2])')" ]
+} 2>/dev/null
+
+build_venv() { rm -rf .venv && "$python" -m venv .venv; }
+install_lock() { .venv/bin/python -m pip install --require-hashes --only-binary=:all: -r "$lock"; }
+install_self() { .venv/bin/python -m pip install --no-deps --no-build-isolation -e .; }
+
+exec 9<setup.sh
+! command -v flock >/dev/null || flock 9 # two at once: the second waits, and then has nothing to do
+
+env_want=$({ pwd; cat requirements/demo.txt requirements/dev.txt; } | sha256sum | cut -c1-64)
+self_want=$(sha256sum <pyproject.toml | cut -c1-64)
+have='' env_have='' self_have=''
+if [ -f $stamp ] && venv_works; then read -r have env_have self_have <$stamp; fi
+
+if [ "$env_have" != "$env_want" ]; then
+    if ! find_python && may_install; then
+        # shellcheck disable=SC2086
+        step "Debian packages $debian" apt $debian || :
+    fi
+    find_python || { missing "Python 3.11 or newer with venv" "$debian"; exit 1; }
+    step ".venv with $python" build_venv
+    have=''
+    self_have=''
+fi
+if [ "$have" != test ] && [ "$have" != "$mode" ]; then
+    rm -f $stamp
+    step "packages of $lock" install_lock
+    have=$mode
+fi
+if [ "$self_have" != "$self_want" ]; then
+    rm -f $stamp
+    step "hall-edge in .venv" install_self
+fi
+[ -f $stamp ] || printf '%s %s %s\n' "$have" "$env_want" "$self_want" >$stamp
+
+[ "$mode" = test ] || exit 0
+if ! has_mosquitto && may_install; then step "Debian package mosquitto" install_mosquitto || :; fi
+has_mosquitto || { missing "mosquitto (the tests start one; the demo does without)" mosquitto; exit 1; }

@@ -1,0 +1,22 @@
+"""Stand in for the devices of a service window: their own bytes, on a pseudo-terminal at a stable path.
+
+A simulator is an address, not a mode: the daemon, or any vendor's tool, opens ``DIR/NAME`` as it would open
+``/dev/ttyUSB0`` and cannot tell the difference by the bytes. Nothing of the daemon is imported here, so a
+mistake in the daemon's codecs cannot hide by being shared. Standard library only, Linux only.
+
+    python -m simulators --dir /tmp/window id-1=idcard_sdt pad-1=pad_serial,profile=addressable
+
+What is here: ``idcard_sdt`` (ID-card reader), ``pad_serial`` (evaluation pad, four profiles), ``code_serial``
+(scan gun); ``people`` (synthetic citizens), ``bench`` (all devices in one thread, for tests), ``scenario``
+(what a person and a bad cable do, one action a line).
+
+What they do not do:
+
+* no modem lines, parity, data bits or break: a pseudo-terminal ignores them, so a wrong 7E1 is not noticed;
+* no speed: bytes arrive as fast as the machine is, not at 9600 baud (``pace=`` and ``chunk`` slow them down);
+* no USB: a plug is a path that appears, without a uevent, a VID or a serial number;
+* no real card: photos are a drawing, not WLT; fingerprints are a pattern with a correct head; nothing is
+  encrypted and nobody is authenticated; the people do not exist (area code 000000, country UTO);
+* no certainty where the field has none: the second life of a SAM after its reset, the 28 bytes of the card
+  body, the order status of a reader are options with a plausible default.
+"""

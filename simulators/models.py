@@ -1,0 +1,22 @@
+"""Know the models by name: a new device is one file and one line here."""
+
+from collections.abc import Callable, Mapping
+
+from simulators.code_serial import ScanGun
+from simulators.idcard_sdt import IdCardReader
+from simulators.model import Model
+from simulators.pad_serial import EvaluationPad
+from simulators.words import Words, unknown
+
+MODELS: Mapping[str, Callable[[Words, int], Model]] = {
+    "idcard_sdt": IdCardReader,
+    "pad_serial": EvaluationPad,
+    "code_serial": ScanGun,
+}
+
+
+def make_model(name: str, words: Words, seed: int) -> Model:
+    """Make a model of this name with the options in ``words``."""
+    if name not in MODELS:
+        raise unknown("model", name, MODELS)
+    return MODELS[name](words, seed)
