@@ -54,9 +54,7 @@ class _Compiler:
             cancel=self._template("cancel", send.cancel),
             key_taken=self._template("key_taken", send.key_taken),
             accepted=self._bytes(("answer", "accepted"), profile.answer.accepted if profile.answer else None),
-            heartbeat=self._bytes(
-                ("heartbeat", "starts"), profile.heartbeat.starts if profile.heartbeat else None
-            ),
+            heartbeat=self._bytes(("heartbeat", "starts"), profile.heartbeat.starts if profile.heartbeat else None),
             keys=self._keys(),
         )
         self._check_talk()
@@ -85,9 +83,7 @@ class _Compiler:
             return ()
         size = width_of(parts)
         if text is not None and not 1 <= size <= frame.max_body:
-            self.problems.add(
-                ("send", name), f"has {size} bytes, frame.max_body allows 1 to {frame.max_body}"
-            )
+            self.problems.add(("send", name), f"has {size} bytes, frame.max_body allows 1 to {frame.max_body}")
         elif text is not None and frame.body_bytes not in (None, size):
             self.problems.add(("send", name), f"has {size} bytes, frame.body_bytes says {frame.body_bytes}")
         return parts
@@ -136,15 +132,11 @@ class _Compiler:
             self.problems.add(LAYOUT, 'has to have {length} with cut = "length-field", and only then')
         for field in lengths:
             if frame.max_body + shape.length_adds > field.limit:
-                self.problems.add(
-                    ("frame", "max_body"), f"{{length:{field.form}}} holds at most {field.limit}"
-                )
+                self.problems.add(("frame", "max_body"), f"{{length:{field.form}}} holds at most {field.limit}")
         if frame.cut == "end-mark" and not shape.tail:
             self.problems.add(LAYOUT, 'has to end with the end mark\'s bytes with cut = "end-mark"')
         if (frame.body_bytes is not None) != (frame.cut == "fixed-length"):
-            self.problems.add(
-                ("frame", "body_bytes"), 'has to be there with cut = "fixed-length", and only then'
-            )
+            self.problems.add(("frame", "body_bytes"), 'has to be there with cut = "fixed-length", and only then')
         elif frame.body_bytes and frame.body_bytes > frame.max_body:
             self.problems.add(("frame", "body_bytes"), f"is more than frame.max_body, {frame.max_body}")
         if frame.length_adds is not None and frame.cut != "length-field":
@@ -169,9 +161,7 @@ class _Compiler:
             self.problems.add(LAYOUT, f"{section.kind} needs {{checksum:{' or '.join(forms)}}}")
         at = shape.width_before + width_of(shape.after[: shape.after.index(sums[0])])
         if section.start > shape.width_before:
-            self.problems.add(
-                ("checksum", "start"), f"lies behind the body's first byte, {shape.width_before}"
-            )
+            self.problems.add(("checksum", "start"), f"lies behind the body's first byte, {shape.width_before}")
         elif section.end > at - section.start:
             self.problems.add(("checksum", "end"), "leaves nothing to check in a short frame")
 
@@ -184,13 +174,11 @@ class _Compiler:
         values: dict[bytes, Meaning] = {}
         for text, means in section.map.items():
             path = ("key", "map", text)
-            raw, end = self._bytes(path, text), 0
+            raw = self._bytes(path, text)
             end = offset + len(raw)
             for other in values:
-                if raw and (raw.startswith(other) or other.startswith(raw)):
-                    self.problems.add(
-                        path, f"cannot be told from {other.hex(' ')}: one begins with the other"
-                    )
+                if raw and other and (raw.startswith(other) or other.startswith(raw)):
+                    self.problems.add(path, f"cannot be told from {other.hex(' ')}: one begins with the other")
             if end > frame.max_body:
                 self.problems.add(path, f"ends at byte {end}, behind frame.max_body, {frame.max_body}")
             elif frame.body_bytes not in (None, end) and reasons is None:
@@ -205,9 +193,7 @@ class _Compiler:
     def _check_talk(self) -> None:
         profile = self.profile
         if profile.repeat and not profile.send.key_taken:
-            self.problems.add(
-                ("send", "key_taken"), "is missing, but the pad repeats a key until it is acknowledged"
-            )
+            self.problems.add(("send", "key_taken"), "is missing, but the pad repeats a key until it is acknowledged")
         if profile.answer and not profile.send.request:
             self.problems.add(("send", "request"), "is missing, but the pad answers one")
 
@@ -220,9 +206,7 @@ class _Compiler:
         for path, mine in named.items():
             others = [*bodies, *(each for other, each in named.items() if other != path and each)]
             if mine and any(mine.startswith(other) or other.startswith(mine) for other in others):
-                self.problems.add(
-                    path, "cannot be told from a key, or from the other: one begins with the other"
-                )
+                self.problems.add(path, "cannot be told from a key, or from the other: one begins with the other")
 
 
 def _fields(parts: tuple[Part, ...], name: str) -> list[Field]:

@@ -94,9 +94,7 @@ class Shape:
         """Return the checksum that comes next."""
         if self.checksum is None:
             return 0
-        return CHECKSUMS[self.checksum][1](
-            frame_so_far[self.checksum_start : len(frame_so_far) - self.checksum_end]
-        )
+        return CHECKSUMS[self.checksum][1](frame_so_far[self.checksum_start : len(frame_so_far) - self.checksum_end])
 
     def measure(self, data: bytes) -> int:
         """Return the size of the frame that *data* begins with, ``NEED_MORE`` or ``FALSE_START``."""

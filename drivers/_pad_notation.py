@@ -12,9 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-_TOKEN = re.compile(
-    r"'(?P<ascii>[ -&(-~]+)'|\{(?P<field>[a-z]+)(?::(?P<form>\w+))?\}|(?P<hex>(?:[0-9A-Fa-f]{2})+)"
-)
+_TOKEN = re.compile(r"'(?P<ascii>[ -&(-~]+)'|\{(?P<field>[a-z]+)(?::(?P<form>\w+))?\}|(?P<hex>(?:[0-9A-Fa-f]{2})+)")
 _FORM = re.compile(r"u8|u16be|u16le|d[1-9]")
 DEFAULT_FORMS: Mapping[str, str] = {"staff": "d6"}
 

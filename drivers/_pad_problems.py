@@ -34,9 +34,7 @@ class Problems:
     def __str__(self) -> str:
         ordered = sorted(self._causes.items(), key=lambda item: self._line(item[0]))
         return "; ".join(
-            f"{self._source}:{self._line(path)}: {dotted(path)}: {cause}"
-            if path
-            else f"{self._source}: {cause}"
+            f"{self._source}:{self._line(path)}: {dotted(path)}: {cause}" if path else f"{self._source}: {cause}"
             for path, cause in ordered
         )
 

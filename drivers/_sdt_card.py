@@ -121,7 +121,7 @@ def look(reader: Sam, card: Lying, reread: Callable[[], Taken | Refused | None] 
     *reread* reads it again, for lenient readers that find nothing and do not know 30 03 either.
     """
     if card.by_probe:
-        seen = _look_by_probe(reader, card)
+        seen = _look_by_probe(reader, card, find_tells=reread is None)
         if seen is not None:
             return seen
     again = reread() if reread is not None else reader.find() or None
@@ -137,7 +137,7 @@ def miss(card: Lying) -> Seen:
     return "gone" if card.misses >= MISSES else "same"
 
 
-def _look_by_probe(reader: Sam, card: Lying) -> Seen | None:
+def _look_by_probe(reader: Sam, card: Lying, *, find_tells: bool) -> Seen | None:
     """Ask for what only a card that was read can answer; ``None``: this reader does not tell."""
     answer = reader.probe()
     if answer is not None and answer.status in {status.OK, status.EMPTY}:
@@ -149,7 +149,7 @@ def _look_by_probe(reader: Sam, card: Lying) -> Seen | None:
         reader.find()  # is it alive at all?
         return "same"
     found = reader.find()
-    if card.proved or not found:
+    if card.proved or (find_tells and not found):
         return "other" if found else "gone"
     card.by_probe = False
     return None

@@ -58,9 +58,7 @@ class IdCardSettings(Settings, frozen=True, kw_only=True):
                 "not with new addresses: they could be another card's": self.lenient and addresses,
             },
             "find_interval_s": {f"must be {low_s} to {high_s}": not low_s <= self.find_interval_s <= high_s},
-            "max_rf": {
-                f"must be {low} to {high}": self.max_rf is not None and not low <= self.max_rf <= high
-            },
+            "max_rf": {f"must be {low} to {high}": self.max_rf is not None and not low <= self.max_rf <= high},
         }
         wrong = {key: [cause for cause, is_so in causes.items() if is_so] for key, causes in checks.items()}
         return {key: "; ".join(causes) for key, causes in wrong.items() if causes}

@@ -72,9 +72,7 @@ STATUSES: Mapping[int, Status] = {
     0x23: Status("not permitted", Next.REJECT, "not-permitted", "call-technician"),
     0x24: Status("unrecognised error", Next.RESTART, "unrecognised-error"),
     0x31: Status("card could not authenticate the SAM", Next.RESTART, "card-cannot-authenticate-reader"),
-    0x32: Status(
-        "SAM could not authenticate the card", Next.RESTART_ONCE, "card-not-genuine", "use-other-document"
-    ),
+    0x32: Status("SAM could not authenticate the card", Next.RESTART_ONCE, "card-not-genuine", "use-other-document"),
     0x33: Status("information verification failed", Next.REJECT, "verification-failed", "use-other-document"),
     0x37: Status("fingerprint verification failed", Next.TEXT_ONLY, "fingerprint-failed"),
     0x3F: Status("information length error", Next.REJECT, "length-error"),

@@ -91,7 +91,7 @@ class SerialScanner(Driver):
         self._silence_s = settings.idle_gap_s if settings.terminator == "none" else PARTIAL_S
         self._recent = RecentCodes(settings.duplicate_s)
         self._link: Link | None = None
-        self._heard_at = 0.0
+        self._silent_at = 0.0
         self._logged: dict[str, tuple[float, int]] = {}
 
     def open(self) -> DeviceInfo:
@@ -106,17 +106,16 @@ class SerialScanner(Driver):
         if link is None:
             raise DeviceLost("the scanner is not open")
         if cutter.pending:
-            quiet_s = self.port.monotonic() - self._heard_at
-            link.idle(max(0.0, min(wait_s, self._silence_s - quiet_s)))
+            link.idle(max(0.0, min(wait_s, self._silent_at - self.port.monotonic())))
         elif not link.idle(wait_s):
             return []
         data = link.read(0)
         now = self.port.monotonic()
         if data:
-            self._heard_at = now
+            self._silent_at = now + self._silence_s
             codes = cutter.feed(data)
         else:
-            codes = cutter.silence() if cutter.pending and now - self._heard_at >= self._silence_s else []
+            codes = cutter.silence() if cutter.pending and now >= self._silent_at else []
         return [event for code in codes if (event := self._event(code, now)) is not None]
 
     def close(self) -> None:

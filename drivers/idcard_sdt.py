@@ -183,9 +183,7 @@ class SdtIdCardDriver(Driver):
     def _read(self, want: Want, ask: _Ask) -> _Look:
         _, reader = self._opened()
         ask.say("reading")
-        outcome = cards.take(
-            reader, ask.check, fingerprints=want.fingerprints, lenient=self._own.lenient, sure=True
-        )
+        outcome = cards.take(reader, ask.check, fingerprints=want.fingerprints, lenient=self._own.lenient, sure=True)
         return (yield from self._report(want, outcome)) if outcome is not None else False
 
     def _peek(self, *, fingerprints: bool = False) -> Taken | Refused | None:

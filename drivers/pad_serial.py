@@ -171,14 +171,15 @@ class SerialPad(Driver):
     def _await_key(self, asked_at: float, timeout_s: float, job: Job) -> Signal | None:
         """Return the key of this session, or ``None`` when the time is over."""
         accepted = not self._protocol.accepted
+        deadline, accept_by = asked_at + timeout_s, asked_at + self.settings.answer_s
         while True:
             job.check()
-            waited_s = self.port.monotonic() - asked_at
-            if not accepted and waited_s >= self.settings.answer_s:
+            now = self.port.monotonic()
+            if not accepted and now >= accept_by:
                 raise DeviceTimeout(CODES["PAD-101"], code="PAD-101")
-            if waited_s >= timeout_s:
+            if now >= deadline:
                 return None
-            self._line.listen(min(SLICE_S, timeout_s - waited_s))
+            self._line.listen(min(SLICE_S, deadline - now))
             while self._line.inbox:
                 signal = self._line.inbox.popleft()
                 if signal.what == "accepted":

@@ -51,9 +51,7 @@ class Registry:
             raise _error("CFG-121", cause, "leave only one of them in allow_drivers")
         if offers:
             cause = f"driver {quoted(name)} is installed, but its package is not allowed"
-            raise _error(
-                "CFG-121", cause, f'add "{min(offers)}" to allow_drivers in [window] if you trust it'
-            )
+            raise _error("CFG-121", cause, f'add "{min(offers)}" to allow_drivers in [window] if you trust it')
         names = self.names()
         action = f"use one of: {', '.join(names) or 'none is installed'}"
         raise _error("CFG-120", f"unknown driver {quoted(name)}", action, nearest(name, names))
@@ -93,10 +91,8 @@ def _load(name: str, importer: Callable[[], object]) -> type[Driver]:
         module = (getattr(error, "name", None) or PACKAGE).partition(".")[0]
         if isinstance(error, ModuleNotFoundError) and module not in (PACKAGE, "edge"):
             pypi, debian = _PYPI.get(module, module), _DEBIAN.get(module, f"python3-{module}")
-            action = f"pip install {pypi}, or apt install {debian}"
-            raise _error(
-                "CFG-122", f"driver {quoted(name)} needs the missing package {module}", action
-            ) from error
+            action = f"install it: pip install {pypi}, or apt install {debian}"
+            raise _error("CFG-122", f"driver {quoted(name)} needs the missing package {module}", action) from error
         cause = f"cannot be imported: {type(error).__name__}: {quoted(str(error), 120)}"
     members = [found]
     if isinstance(found, ModuleType):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -48,7 +48,7 @@ class Asked:
     request_id: str
     deadline: float
     deadline_text: str
-    params: msgspec.Raw
+    params: Mapping[str, Any]
     case: str | None
     sealed: bool
 
@@ -79,8 +79,8 @@ def parse(body: bytes, *, sealed: bool, now: Callable[[], float] = time.time) ->
 def read_params(asked: Asked, wanted: type[Params]) -> Params:
     """Return the parameters of *asked* as *wanted*; raises :class:`Refusal`."""
     try:
-        params = msgspec.json.decode(asked.params, type=wanted)
-    except (msgspec.DecodeError, RecursionError) as error:
+        params = msgspec.convert(asked.params, wanted)
+    except msgspec.ValidationError as error:
         raise Refusal(f"the parameters do not fit {wanted.command}{_place(error)}") from None
     if not asked.sealed and any(getattr(params, name) is not None for name in wanted.sealed_params):
         names = ", ".join(sorted(wanted.sealed_params))

@@ -1,7 +1,7 @@
 """Find the line of every key of a TOML document: what :mod:`tomllib` does not tell.
 
-The text must have passed ``tomllib.loads``, so nothing is checked here. Should the scanner ever lose its way, it
-skips to the end: a few keys then have no line of their own.
+The text must have passed ``tomllib.loads``, so nothing is checked here. Should the scanner ever lose its way,
+it skips to the end: a few keys then have no line of their own.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class _Scanner:
         return keys
 
     def _header(self) -> Path:
-        """Read ``[table]`` or ``[[array of tables]]``; a table on the way to it may be the last one of an array."""
+        """Read ``[table]`` or ``[[array of tables]]``; on the way may stand the last table of an array."""
         line = self._line()
         brackets = 2 if self._text.startswith("[[", self._at) else 1
         self._at += brackets

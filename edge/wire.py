@@ -122,7 +122,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     request_id: RequestId
     deadline: Annotated[str, Meta(max_length=40, description="RFC 3339 with offset, at most an hour ahead")]
-    params: msgspec.Raw = msgspec.Raw(b"{}")
+    params: dict[str, Any] = {}
     case: Annotated[str, Meta(pattern="^[A-Za-z0-9-]{1,64}$")] | None = None
 
     def __repr__(self) -> str:

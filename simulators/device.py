@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Mapping
 
-from simulators.faults import SPOILERS, Line, fault_from
+from simulators.faults import PULL_GRACE_S, SPOILERS, Line, Piece, fault_from
 from simulators.model import Binder, Deed, Model, Output
 from simulators.port import SerialPort
 from simulators.words import ScenarioError, Words, to_seconds, unknown
+
+LONGEST_PULL_S = 0.5
+"""A host that reads nothing does not keep its cable in."""
 
 
 class Device:
@@ -21,6 +24,7 @@ class Device:
         self._on_plug = on_plug
         self._line = Line(seed)
         self._muted_until: float | None = None
+        self._pull_by: float | None = None
         self._actions: Mapping[str, Binder] = {**self._common_actions(), **model.actions()}
 
     def bind(self, action: str, words: Words) -> Deed:
@@ -55,6 +59,7 @@ class Device:
         self.port.unplug()
         self.model.power_off()
         self._line.clear()
+        self._pull_by = None
 
     def hear(self, now: float) -> None:
         """Take what the host has written, and answer at the rate at which it was understood."""
@@ -81,7 +86,7 @@ class Device:
         self._say(self.model.due(now), now)
         while piece := self._line.take(now):
             if piece.pull:
-                self.unplug()
+                self._pull(piece, now)
                 return
             sent = self.port.write(piece.data)
             self.model.counters["sent_bytes"] += sent
@@ -93,6 +98,15 @@ class Device:
             return None
         times = (self.model.next_due(), self._line.next_due())
         return min((at for at in times if at is not None), default=None)
+
+    def _pull(self, piece: Piece, now: float) -> None:
+        """Pull the cable when the host has what was sent before, and not much later."""
+        if self._pull_by is None:
+            self._pull_by = now + LONGEST_PULL_S
+        if self.port.unread() and now < self._pull_by:
+            self._line.put_off(piece, now + PULL_GRACE_S)
+        else:
+            self.unplug()
 
     def _say(self, outputs: list[Output], now: float) -> None:
         """Send what the device says unasked; at a wrong rate the host hears noise or nothing."""

@@ -9,7 +9,7 @@ from simulators.model import Model, Output
 from simulators.words import ScenarioError, Words, to_bytes, to_number, to_seconds
 
 PULL_GRACE_S = 0.01
-"""How long the host has for the bytes before a pulled cable: what it did not fetch is lost with the port."""
+"""How long the bytes before a pulled cable travel at least: what the host did not fetch is lost with the port."""
 
 LONGEST = 1_000_000
 
@@ -74,6 +74,10 @@ class Line:
     def take(self, now: float) -> Piece | None:
         """Give the next piece whose time has come."""
         return self._pieces.popleft() if self._pieces and self._pieces[0].at <= now else None
+
+    def put_off(self, piece: Piece, until: float) -> None:
+        """Take a piece back that cannot go out yet."""
+        self._pieces.appendleft(Piece(until, piece.data, piece.pull))
 
     def next_due(self) -> float | None:
         """Tell when the next piece goes out."""

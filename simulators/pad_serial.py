@@ -45,6 +45,7 @@ class EvaluationPad(Model):
         **BAUD_HELP,
         "profile": ", ".join(PROFILES),
         "address": "1 to 255, for profile addressable",
+        "heartbeat": "seconds between heartbeats, for profile addressable; 0 = none",
         "always": "1: takes keys without being asked",
     }
 
@@ -54,6 +55,9 @@ class EvaluationPad(Model):
         profile = words.choice("profile", tuple(PROFILES), "aa55_xor")
         self._profile = PROFILES[profile](words.number("address", 1, 1, 255))
         self.baud, self.garbles_wrong_baud = baud_options(words, self._profile.baud, garbles=True)
+        self._heartbeat_s = words.seconds("heartbeat", self._profile.heartbeat_s)
+        if self._heartbeat_s and not self._profile.heartbeat():
+            raise ScenarioError("a pad of this profile has no heartbeat")
         self._always = words.flag("always") or not self._profile.asks
         words.done()
         self.kinds = self._profile.kinds
@@ -71,7 +75,7 @@ class EvaluationPad(Model):
     def power_on(self, now: float) -> None:
         """Show the resting picture."""
         super().power_on(now)
-        self._heartbeat_at = now + self._profile.heartbeat_s if self._profile.heartbeat_s else None
+        self._heartbeat_at = now + self._heartbeat_s if self._heartbeat_s else None
 
     def power_off(self) -> None:
         """Forget everything."""
@@ -117,7 +121,7 @@ class EvaluationPad(Model):
             if not self._repeat.left:
                 self._repeat = None
         if self._heartbeat_at is not None and self._heartbeat_at <= now:
-            self._heartbeat_at += self._profile.heartbeat_s
+            self._heartbeat_at += self._heartbeat_s
             outputs.append(self._say(self._profile.heartbeat()))
         return outputs
 

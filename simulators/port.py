@@ -1,16 +1,16 @@
 """Offer a serial port at a stable path: a pseudo-terminal that can be plugged in and pulled out."""
 
+import fcntl
 import os
 import re
 import select
+import sys
 import termios
 import tty
 from contextlib import suppress
 from pathlib import Path
 
-BAUDS: dict[int, int] = {
-    getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B\d+", name)
-}
+BAUDS: dict[int, int] = {getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B\d+", name)}
 """Rates in baud by the constants of ``tcgetattr``."""
 
 _READ_SIZE = 65536
@@ -95,6 +95,19 @@ class SerialPort:
         poller = select.poll()
         poller.register(self._device_end, 0)
         return not any(events & select.POLLHUP for _, events in poller.poll(0))
+
+    def unread(self) -> int:
+        """Count the bytes that the host has not fetched yet."""
+        if not self.has_host():
+            return 0
+        with suppress(OSError):
+            host_end = os.open(self._host_end, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+            try:
+                count: bytes = fcntl.ioctl(host_end, termios.FIONREAD, bytes(4))
+                return int.from_bytes(count, sys.byteorder)
+            finally:
+                os.close(host_end)
+        return 0
 
     def baud(self) -> int | None:
         """Read the rate the host has set; None for one without a name."""

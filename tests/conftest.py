@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.support.aio", "tests.support.broker", "tests.support.leaks"]
+from hypothesis import settings
+
+pytest_plugins = ["tests.support.aio", "tests.support.broker", "tests.support.leaks", "tests.support.window"]
+
+# A slow machine is no bug of the code; pytest-timeout stops what hangs.
+settings.register_profile("hall-edge", settings(), deadline=None)
+settings.load_profile("hall-edge")

@@ -51,7 +51,7 @@ def excepted() -> str:
 
 
 def may_exceed(path: Path) -> bool:
-    return re.search(rf"(?<![\w/.]){re.escape(path.as_posix())}(?![\w/])", excepted()) is not None
+    return re.search(rf"(?<![\w/.]){re.escape(path.as_posix())}(?!/?\w)", excepted()) is not None
 
 
 def lines(path: Path) -> int:
@@ -80,8 +80,8 @@ def test_no_function_is_longer_than_the_budget() -> None:
 
 
 def test_the_core_stays_small() -> None:
-    core = [path for path in modules("edge") if path.parts[1] not in NOT_CORE]
-    assert sum(lines(path) for path in core) <= CORE_LINES or may_exceed(Path("edge"))
+    core = {str(path): lines(path) for path in modules("edge") if path.parts[1] not in NOT_CORE}
+    assert sum(core.values()) <= CORE_LINES or may_exceed(Path("edge")), core
 
 
 # --- the one-way rule, where import-linter has no words for it -----------------------------------

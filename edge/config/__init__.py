@@ -27,30 +27,14 @@ from edge.links.address import Address, parse_address
 from edge.registry import Registry
 from edge.toml_lines import Path, key_lines
 
-__all__ = [
-    "CODES",
-    "Config",
-    "ConfigError",
-    "Device",
-    "Log",
-    "Mqtt",
-    "Paths",
-    "Problem",
-    "Subscriber",
-    "Window",
-    "load",
-]
+__all__ = ["CODES", "Config", "Device", "Log", "Mqtt", "Paths", "Subscriber", "Window", "load"]
 
-Name = Annotated[str, Meta(pattern=r"\A[a-z0-9-]{1,32}\Z", description="1 to 32 of a-z, 0-9 and -")]
-DeviceName = Annotated[
-    str,
-    Meta(pattern=r"\A(?!window\Z)[a-z0-9-]{1,32}\Z", description='1 to 32 of a-z, 0-9 and -, not "window"'),
-]
-Text = Annotated[str, Meta(min_length=1, max_length=256)]
-Folder = Annotated[
-    str, Meta(pattern=r"\A/[ -~]{1,80}\Z", description="an absolute path of at most 80 ASCII characters")
-]
+_WORD = "[a-z0-9-]{1,32}"
 _MAX_DEPTH = 16
+Name = Annotated[str, Meta(pattern=rf"\A{_WORD}\Z", description="1 to 32 of a-z, 0-9 and -")]
+DeviceName = Annotated[str, Meta(pattern=rf"\A(?!window\Z){_WORD}\Z", description="as a window's, but not window")]
+Text = Annotated[str, Meta(min_length=1, max_length=256)]
+Folder = Annotated[str, Meta(pattern=r"\A/[ -~]{1,80}\Z", description="an absolute path, at most 80 characters")]
 Mode = Literal["live", "simulated", "maintenance"]
 
 
@@ -70,8 +54,13 @@ class Window(_Table, frozen=True, kw_only=True):
 class Paths(_Table, frozen=True, kw_only=True):
     """``[paths]``: where the daemon keeps its store and its socket."""
 
-    state: Folder = ""  # load() puts in $STATE_DIRECTORY or /var/lib/hall-edge
-    run: Folder = ""  # … $RUNTIME_DIRECTORY or /run/hall-edge
+    state: Folder = ""
+    run: Folder = ""
+
+    def resolved(self, environ: Mapping[str, str]) -> Paths:
+        """Return the paths with systemd's directories, or the usual ones, where the file names none."""
+        state, run = (environ.get(name, "").partition(":")[0] for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY"))
+        return Paths(state=self.state or state or "/var/lib/hall-edge", run=self.run or run or "/run/hall-edge")
 
 
 class Mqtt(_Table, frozen=True, kw_only=True):
@@ -158,7 +147,7 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
             raise RecursionError("tables in tables in tables")
     except (ValueError, RecursionError) as error:
         place = re.search(r"\(at (?:line (\d+)|end of document)", str(error))
-        line = 1 if place is None else int(place[1] or text.count("\n") + 1)
+        line = 1 if place is None else int(place[1] or text.rstrip().count("\n") + 1)
         action = "correct the line: a text stands in quotes, a table's name in brackets"
         problem = Problem("CFG-104", f"no TOML: {quoted(str(error), 120)}", action, file=file, line=line)
         raise ConfigError([problem]) from None
@@ -173,67 +162,47 @@ def _read(file: str) -> str:
         with FilePath(file).open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
         if len(data) <= MAX_BYTES:
-            return data.decode("utf-8-sig").replace("\r\n", "\n")
+            return data.decode("utf-8-sig")
         code, cause, action = "CFG-102", "the configuration is larger than 1 MiB", "name the right file"
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         code, cause, action = "CFG-103", "the configuration is not UTF-8 text", "save the file as UTF-8"
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "impossible name"
-        code, cause, action = (
-            "CFG-101",
-            f"the configuration cannot be read: {why}",
-            "check its path and its rights",
-        )
+        code, cause, action = "CFG-101", f"the configuration cannot be read: {why}", "check path and rights"
     raise ConfigError([Problem(code, cause, action, file=file, line=line)])
 
 
 def _build(document: dict[str, Any], found: Findings, environ: Mapping[str, str]) -> Config:
+    """Check everything that can be checked, whatever else is wrong, and then make a :class:`Config`."""
     tables: _Document = walk(document, _Document, (), found)
-    window, mqtt = (
-        table if isinstance(table := document.get(name), dict) else {} for name in ("window", "mqtt")
-    )
-    lab = window.get("lab", False) is not False
-    allowed = window.get("allow_drivers")
-    registry = Registry(
-        [name for name in allowed if isinstance(name, str)] if isinstance(allowed, list) else ()
-    )
-    devices = {where: _device(table, where, registry, found) for where, table in _entries(document, "device")}
-    personal = [where for where, device in devices.items() if device and device.personal]
+    window, mqtt = (value if isinstance(value := document.get(name), dict) else {} for name in ("window", "mqtt"))
+    lab = window.get("lab") is True
     files = NamedFiles(environ, found, lab=lab)
+    registry = Registry([name for name in _items(window.get("allow_drivers")) if isinstance(name, str)])
+    entries = _entries(document, "device")
+    devices = {where: device for where, table in entries if (device := _device(table, where, registry, found))}
+    personal = [where for where, device in devices.items() if device.personal]
     check_mqtt(mqtt, files, found, lab=lab, personal=bool(personal))
-    keys = _texts(_entries(document, "subscriber"), "key")
-    for where, key in keys.items():
+    subscribers = _entries(document, "subscriber")
+    for where, key in _texts(subscribers, "key").items():
         if (data := files.read(where, key)) is not None:
             check_public_key(where, data, found)
-    for where in personal if not keys and not lab else ():
-        cause = "this device delivers personal data, and no subscriber has a key to seal it to"
-        found.add(
-            where, "CFG-144", cause, "add key to a [[subscriber]], or lab = true to [window] on a test PC"
-        )
-    for array in ("device", "subscriber"):
-        found.unique("name", "CFG-114", _texts(_entries(document, array), "name"))
-    enabled = [
-        (where, table) for where, table in _entries(document, "device") if table.get("enabled") is not False
-    ]
-    nodes = {where: text.partition("?")[0] for where, text in _texts(enabled, "address").items()}
-    found.unique(
-        "address", "CFG-134", {where: text for where, text in nodes.items() if text[:9] != "replay://"}
-    )
+    for where in personal if not lab and not any("key" in table for _, table in subscribers) else ():
+        action = "add key to a [[subscriber]], or on a test PC lab = true to [window]"
+        found.add(where, "CFG-144", "personal data, but no subscriber has a key to seal it to", action)
+    found.unique("name", "CFG-114", _texts(entries, "name"))
+    found.unique("name", "CFG-114", _texts(subscribers, "name"))
+    nodes = _texts([entry for entry in entries if entry[1].get("enabled") is not False], "address")
+    found.unique("address", "CFG-134", {where: text.partition("?")[0] for where, text in nodes.items()})
     found.finish()
-    state, run = (
-        environ.get(name, "").partition(":")[0] for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY")
-    )
     return Config(
         window=tables.window,
         mqtt=replace(tables.mqtt, **{key: files.place(mqtt[key]) for key in FILES if key in mqtt}),
-        paths=Paths(
-            state=tables.paths.state or state or "/var/lib/hall-edge",
-            run=tables.paths.run or run or "/run/hall-edge",
-        ),
+        paths=tables.paths.resolved(environ),
         log=tables.log,
         subscribers=tuple(replace(one, key=one.key and files.place(one.key)) for one in tables.subscriber),
-        devices=tuple(device for device in devices.values() if device),
+        devices=tuple(devices.values()),
         warnings=tuple(found.warnings),
     )
 
@@ -275,14 +244,14 @@ def _device(table: dict[str, Any], where: Path, registry: Registry, found: Findi
     )
 
 
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _entries(document: Mapping[str, Any], array: str) -> list[tuple[Path, dict[str, Any]]]:
     """Return the tables of *array* with their paths, whatever is in them."""
-    tables = document.get(array)
-    return [
-        ((array, i), table)
-        for i, table in enumerate(tables if isinstance(tables, list) else ())
-        if isinstance(table, dict)
-    ]
+    items = enumerate(_items(document.get(array)))
+    return [((array, index), table) for index, table in items if isinstance(table, dict)]
 
 
 def _texts(entries: Iterable[tuple[Path, dict[str, Any]]], key: str) -> dict[Path, str]:

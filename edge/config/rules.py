@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import socket
 import stat
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -43,12 +43,10 @@ def parse_broker(url: str) -> tuple[str, int, bool]:
 
 def is_loopback(host: str) -> bool:
     """Return whether *host* is this PC."""
-    for family, start in ((socket.AF_INET, b"\x7f"), (socket.AF_INET6, bytes(15) + b"\x01")):
-        try:
-            return socket.inet_pton(family, host).startswith(start)
-        except OSError:
-            continue
-    return host.lower() == "localhost"
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 class NamedFiles:
@@ -61,9 +59,7 @@ class NamedFiles:
 
     def place(self, name: str) -> str:
         """Return the path that *name* stands for: itself, or where systemd put ``credential:NAME``."""
-        return (
-            f"{self._credentials}/{name.removeprefix(_CREDENTIAL)}" if name.startswith(_CREDENTIAL) else name
-        )
+        return f"{self._credentials}/{name.removeprefix(_CREDENTIAL)}" if name.startswith(_CREDENTIAL) else name
 
     def read(self, path: Path, name: str, *, secret: bool = False) -> bytes | None:
         """Return what is in the file *name* (of the key at *path*), or ``None`` after saying why not.
@@ -89,9 +85,7 @@ class NamedFiles:
             self._found.add(path, "CFG-150", f"{shown} cannot be read: {why}", action)
             return None
         if secret and mode & stat.S_IRWXO:
-            problem = Problem(
-                "CFG-151", f"{shown} is open to every user of this PC", f"chmod o= {quoted(name)}"
-            )
+            problem = Problem("CFG-151", f"{shown} is open to every user of this PC", f"chmod o= {quoted(name)}")
             self._found.take(path, [problem], as_warnings=self._lab)
         return data
 
@@ -114,15 +108,14 @@ def check_public_key(path: Path, data: bytes, found: Findings) -> None:
         found.add(path, "CFG-152", cause, "get the file from the back office again")
 
 
-def check_mqtt(
-    mqtt: Mapping[str, Any], files: NamedFiles, found: Findings, *, lab: bool, personal: bool
-) -> None:
+def check_mqtt(mqtt: Mapping[str, Any], files: NamedFiles, found: Findings, *, lab: bool, personal: bool) -> None:
     """Report what is wrong in ``[mqtt]`` beyond its types; *personal*: a device delivers personal data."""
     given = {key: value for key, value in mqtt.items() if isinstance(value, str)}
     for key in FILES.keys() & given.keys():
         data = files.read(("mqtt", key), given[key], secret=key in ("key", "password_file"))
         if data is not None and (FILES[key] not in data or b"BEGIN ENCRYPTED" in data):
-            cause = f"{key}: the file is encrypted, or holds no {FILES[key].decode().removeprefix('BEGIN ').lower()} (PEM)"
+            what = FILES[key].decode().removeprefix("BEGIN ").lower()
+            cause = f"{key}: the file is encrypted, or holds no {what} in PEM form"
             found.add(("mqtt", key), "CFG-152", cause, "name the right file")
     for key, other in (("certificate", "key"), ("key", "certificate"), ("password_file", "username")):
         if key in mqtt and other not in mqtt:
@@ -141,9 +134,7 @@ def check_mqtt(
 
 def _check_plain(mqtt: Mapping[str, Any], found: Findings, *, alone: bool, personal: bool) -> None:
     for key in {"ca", "certificate", "key"} & mqtt.keys():
-        found.add(
-            ("mqtt", key), "CFG-115", f"mqtt:// does not use {key}", f"write mqtts:// in url, or delete {key}"
-        )
+        found.add(("mqtt", key), "CFG-115", f"mqtt:// does not use {key}", f"write mqtts:// in url, or delete {key}")
     action = "write mqtts:// in url and add ca"
     if personal and not alone:
         found.add(("mqtt", "url"), "CFG-142", "personal data would cross the network without TLS", action)

@@ -18,11 +18,9 @@ _LISTS = (list, tuple, set, frozenset)
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", dict: "a table"}
 _LIMITS = {
     "ge": "at least",
-    "gt": "above",
     "min_length": "of length at least",
     "le": "at most",
-    "lt": "below",
-    "max_length": "at most",
+    "max_length": "of length at most",
     "pattern": "matching",
 }
 
@@ -64,9 +62,7 @@ def _walk_fields(
     for key, field in known.items():
         if field.required and key not in table:
             missing = f"[{key}]" if _is_struct(field.type) else key
-            found.add(
-                (*path, key), "CFG-111", f"{missing} is missing", f"add {missing}: {_expected(field.type)}"
-            )
+            found.add((*path, key), "CFG-111", f"{missing} is missing", f"add {missing}: {_expected(field.type)}")
 
 
 def _explain(value: object, kind: Any, path: Path, message: str, found: Findings) -> None:
@@ -82,9 +78,7 @@ def _explain(value: object, kind: Any, path: Path, message: str, found: Findings
         words = [word for member in members for word in get_args(member) if isinstance(word, str)]
         near = nearest(value, words) if isinstance(value, str) else None
     code = "CFG-112" if ", got `" in message else "CFG-113"
-    found.add(
-        path, code, f"{name}: expected {_expected(kind)}, got {shown}", _remedy(value, members, name), near
-    )
+    found.add(path, code, f"{name}: expected {_expected(kind)}, got {shown}", _remedy(value, members, name), near)
 
 
 def _remedy(value: object, members: list[Any], name: str) -> str:
@@ -93,13 +87,9 @@ def _remedy(value: object, members: list[Any], name: str) -> str:
         return f"write the table's header with double brackets: [[{name}]]"
     if isinstance(value, list) and any(map(_is_struct, wanted)):
         return f"write the table's header with single brackets: [{name}]"
-    if isinstance(value, str) and wanted.intersection((bool, int, float)):
+    if isinstance(value, str) and wanted & {bool, int, float} and re.fullmatch(r"[-+.\d]+|true|false", value):
         return "write it without quotes"
-    return (
-        "write it in quotes"
-        if str in wanted and isinstance(value, bool | int | float)
-        else "correct the value"
-    )
+    return "write it in quotes" if str in wanted and isinstance(value, bool | int | float) else "correct the value"
 
 
 def _described(value: object) -> str:
@@ -109,7 +99,7 @@ def _described(value: object) -> str:
         return f"the number {value}" if abs(value) < 10**15 else "a number beyond all bounds"
     if isinstance(value, str):
         return f"the text {quoted(value)}"
-    return "a table" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a date or time"
+    return "a table" if isinstance(value, dict) else f"a list of {len(value)}" if isinstance(value, list) else "a date or time"
 
 
 def _expected(kind: Any) -> str:
@@ -120,17 +110,15 @@ def _expected(kind: Any) -> str:
         return " or ".join(_expected(member) for member in args if member is not NoneType)
     if origin is Literal:
         return "one of " + ", ".join(f'"{value}"' for value in args)
-    words = "a table" if _is_struct(base) else _WORDS.get(origin or base, "another kind of value")
-    if origin in _LISTS:
-        words = f"a list, each entry {_expected(args[0])}"
+    words = "a list" if origin in _LISTS else _WORDS.get(origin or base, f"a value of type {base}")
+    if _is_struct(base):
+        words = f"a table with {', '.join(field.encode_name for field in fields(base) if field.required)}"
     for meta in metas:
-        limits = ", ".join(
-            f"{word} {limit}"
-            for name, word in _LIMITS.items()
-            if (limit := getattr(meta, name, None)) is not None
-        )
-        words += f" ({meta.description})" if meta.description else f" {limits}"
-    return re.sub("at least (\\S+), at most", "between \\1 and", words)
+        limits = [f"{word} {limit}" for name, word in _LIMITS.items() if (limit := getattr(meta, name)) is not None]
+        words += f" ({meta.description})" if meta.description else f" {', '.join(limits)}"
+    words = re.sub("at least (\\S+), (?:of length )?at most", "between \\1 and", words)
+    entries = ", ".join(_expected(arg) for arg in args if arg is not ...)
+    return f"{words}, entries: {entries}" if origin in _LISTS else words
 
 
 def _members(kind: Any) -> list[Any]:

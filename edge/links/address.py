@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import posixpath
 import re
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 from edge.errors import ConfigError, Problem, nearest, quoted
 
@@ -41,9 +41,7 @@ def parse_address(text: str) -> Address:
     if scheme not in _SCHEMES:
         near = f"serial://{text}" if text.startswith("/dev/") else nearest(scheme, _SCHEMES)
         action = f"begin it with {', '.join(f'{known}://' for known in _SCHEMES)}"
-        raise ConfigError(
-            [Problem("CFG-131", f"the address {quoted(text)} has no known scheme", action, near)]
-        )
+        raise ConfigError([Problem("CFG-131", f"the address {quoted(text)} has no known scheme", action, near)])
     problems = [_target_problem(scheme, target)]
     options: dict[str, str] = {}
     for option in query.split("&") if mark else ():
@@ -63,8 +61,8 @@ def split_host(text: str, default_port: int | None = None) -> tuple[str, int]:
     host = match[1].strip("[]")
     if ":" in host or re.fullmatch(r"[0-9.]+", host):
         try:
-            socket.inet_pton(socket.AF_INET6 if ":" in host else socket.AF_INET, host)
-        except OSError:
+            ip_address(host)
+        except ValueError:
             raise ValueError(f"{quoted(host)} is no IP address") from None
     port = int(match[2]) if match[2] else default_port
     if port is None:

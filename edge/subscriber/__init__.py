@@ -18,6 +18,7 @@ from edge.subscriber.requests import Completion, Reply, Requester
 from edge.subscriber.windows import Window, Windows
 
 __all__ = [
-    "Address", "BadArgument", "Completion", "Event", "Gap", "Limits", "Login", "NewStore", "Notice", "PositionError",
-    "Refused", "Reply", "RequestError", "Requester", "Subscriber", "SubscriberError", "Window", "Windows",
+    "Address", "BadArgument", "Completion", "Event", "Gap", "Limits", "Login", "NewStore", "Notice",
+    "PositionError", "Refused", "Reply", "RequestError", "Requester", "Subscriber", "SubscriberError",
+    "Window", "Windows",
 ]  # fmt: skip

@@ -35,10 +35,10 @@ class Subscriber:
     """Delivers every event of the windows once and in the order of each window, and acknowledges it.
 
     An event counts as processed when the next one is asked for (or :meth:`done` is called): a consumer that
-    raises gets the event again after its restart, when *position* names a file. Without *position* the library
-    begins with the first event seen. *keys* (private, or paths to them) open the sealed views. *on_notice* is
-    called with a :class:`Gap` when it is named and when it is over, and with a :class:`NewStore`. With
-    *observe* nothing is published: no acknowledgement, no question. Only one task may iterate.
+    raises gets the event again after its restart, when *position* names a file. Without *position* it begins
+    with the first event seen. *keys* (private, or paths to them) open the sealed views. *on_notice* is called
+    with a :class:`Gap` when it is named and when it is over, and with a :class:`NewStore`. With *observe*
+    nothing is published: no acknowledgement, no question. Only one task may iterate.
     """
 
     def __init__(  # noqa: PLR0913  keyword-only settings, all but two with a default
@@ -86,7 +86,7 @@ class Subscriber:
         self._acks = Acknowledger(name, self._intake, self._link, self._limits, self._file)
 
     async def __aenter__(self) -> Self:
-        """Begin to connect, once; returns at once, also when the broker is not there. Raises ``PositionError``."""
+        """Begin to connect; return at once, also when the broker is not there. Raises ``PositionError``."""
         if self._file:
             marks = await asyncio.to_thread(self._file.read)
             self._intake.begin(marks)
@@ -151,7 +151,7 @@ class Subscriber:
         """Return how many messages were not what the contract says."""
         return self._intake.refused
 
-    async def request(  # noqa: PLR0913  one request has so many parts
+    async def request(
         self,
         window: str,
         device: str,

@@ -35,7 +35,7 @@ class Event:
     data: Mapping[str, Any]
     """The full body when the sealed view was opened (:attr:`opened`), else the public one."""
     payload: Payload | None
-    """``data`` as the type of :mod:`edge.events`; ``None`` for a type, or a value, newer than this library."""
+    """``data`` as the type of :mod:`edge.events`; ``None`` for a type or value newer than this library."""
     hall: str
     window: str
     device: str

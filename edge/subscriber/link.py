@@ -18,7 +18,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ import aiomqtt
 from paho.mqtt.client import MQTT_ERR_SUCCESS
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.subscriber.errors import BadArgument, Refused
@@ -74,10 +75,10 @@ class Address:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
+            if not host or port is None or parts.scheme not in _PORTS:
+                raise ValueError(parts.scheme)
         except ValueError:
-            host = port = None
-        if not host or port is None or parts.scheme not in _PORTS:
-            raise BadArgument("the broker's URL is not mqtt://host:port or mqtts://host:port")
+            raise BadArgument("the broker's URL is not mqtt://host:port or mqtts://host:port") from None
         if parts.username or parts.password:
             raise BadArgument(
                 "the broker's URL holds a password", action="give it as Login(username, password)"
@@ -227,7 +228,7 @@ class Link:
         try:
             await asyncio.shield(opening)
             yield client
-        finally:  # also when cancelled while connecting: the thread that connects cannot be stopped, only awaited
+        finally:  # also when cancelled: the thread that connects cannot be stopped, only awaited
             with contextlib.suppress(aiomqtt.MqttError):
                 await opening
                 await client.__aexit__(None, None, None)
@@ -235,7 +236,9 @@ class Link:
 
     async def _subscribe(self, client: _Client) -> None:
         options = SubscribeOptions(qos=1)
-        answers = await client.subscribe([(topic, options) for topic in self._topics])
+        answers: Sequence[int | ReasonCode] = await client.subscribe(
+            [(topic, options) for topic in self._topics]
+        )
         for (topic, required), answer in zip(self._topics.items(), answers, strict=True):
             code = answer if isinstance(answer, int) else answer.value
             if code >= FAILURE and required:

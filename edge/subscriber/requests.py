@@ -1,8 +1,8 @@
 """Commands to devices: one request, its progress, exactly one completion.
 
-A connection of its own, so that a reply never waits behind events that the consumer is slow to take. A request
-is sent again with the same id after a reconnect, or when no reply came for a while: the window answers it with
-what it already did.
+A connection of its own, so that a reply never waits behind events that the consumer is slow to take. A
+request is sent again with the same id after a reconnect, or when no reply came for a while: the window then
+answers with what it already did.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from joserfc.jwk import ECKey
 
 from edge.events import COMMANDS, Params
 from edge.sealing import CONTENT_TYPE, JweSealer
-from edge.subscriber.errors import BadArgument, Refused, RequestError, WireError
+from edge.subscriber.errors import BadArgument, RequestError, WireError
 from edge.subscriber.link import NO_SUBSCRIBER, Address, Link
 from edge.subscriber.topics import ROOT, checked_name, checked_window, split
 from edge.subscriber.windows import Window, Windows, decoded
@@ -75,6 +75,15 @@ class _Pending:
         self.end: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         self.send_again = asyncio.Event()
 
+    def finish(self, end: Completion | BaseException) -> None:
+        """Let the caller go on, once."""
+        if not self.end.done():
+            if isinstance(end, Completion):
+                self.end.set_result(end)
+            else:
+                self.end.set_exception(end)
+        self.send_again.set()
+
 
 class Requester:
     """Sends commands to windows. ``Subscriber.request`` uses one; it also works alone, without events."""
@@ -101,17 +110,16 @@ class Requester:
     def start(self) -> None:
         """Begin to connect."""
         self._task = asyncio.create_task(self._link.run())
+        self._task.add_done_callback(self._ended)
 
     async def close(self) -> None:
         """Disconnect; requests under way raise :class:`RequestError`."""
-        for pending in self._pending.values():
-            if not pending.end.done():
-                pending.end.set_exception(RequestError("closed before the request was completed"))
+        self._fail(RequestError("closed before the request was completed"))
         if self._task:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def request(  # noqa: PLR0913  one request has so many parts
+    async def request(
         self,
         window: str,
         device: str,
@@ -128,27 +136,22 @@ class Requester:
         offline (``SUB-105``) or nothing was heard in time (``SUB-106``), ``Refused``, ``BadArgument``.
         """
         hall, name = checked_window(window if "/" in window else f"{self._hall}/{window}")
-        topic = f"{ROOT}/{hall}/{name}/request/{checked_name(device, 'device')}/{checked_name(command, 'command')}"
-        request_id = str(uuid.uuid4())
-        deadline = datetime.now(UTC) + timedelta(seconds=timeout_s)
-        values = msgspec.to_builtins(params) if params is not None else {}
-        body = {
-            "request_id": request_id,
-            "deadline": deadline.isoformat(timespec="milliseconds"),
-            "params": values,
+        root = f"{ROOT}/{hall}/{name}"
+        topic = f"{root}/request/{checked_name(device, 'device')}/{checked_name(command, 'command')}"
+        body = _body(params, timeout_s, case)
+        request_id = str(body["request_id"])
+        properties = {
+            "ResponseTopic": f"{root}/reply/{self._name}/{request_id}",
+            "CorrelationData": request_id.encode(),
+            "MessageExpiryInterval": math.ceil(timeout_s),
         }
         pending = self._pending[request_id] = _Pending(on_progress)
         try:
             async with asyncio.timeout(timeout_s + GRACE_S):
-                target = await self._online(f"{hall}/{name}")
-                payload, content_type = _packed(
-                    body | ({"case": case} if case else {}), command, target, topic
+                payload, content_type = _packed(body, command, await self._online(f"{hall}/{name}"), topic)
+                await self._send_until_done(
+                    pending, topic, payload, {"content_type": content_type, **properties}
                 )
-                reply_to = f"{ROOT}/{hall}/{name}/reply/{self._name}/{request_id}"
-                await self._send_until_done(pending, topic, payload, {
-                    "content_type": content_type, "ResponseTopic": reply_to,
-                    "CorrelationData": request_id.encode(), "MessageExpiryInterval": math.ceil(timeout_s),
-                })  # fmt: skip
                 return await pending.end
         except TimeoutError:
             raise RequestError(f"no completion of {command} from {hall}/{name} in {timeout_s:g} s") from None
@@ -183,13 +186,9 @@ class Requester:
                     raise RequestError(
                         f"nobody listens on {topic}", code="SUB-105", action="start the window's PC"
                     )
-            again = asyncio.ensure_future(pending.send_again.wait())
-            try:
-                await asyncio.wait(
-                    [again, pending.end], timeout=REPEAT_S, return_when=asyncio.FIRST_COMPLETED
-                )
-            finally:
-                again.cancel()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(REPEAT_S):
+                    await pending.send_again.wait()
 
     async def _receive(self, message: aiomqtt.Message) -> None:
         place = split(message.topic.value)
@@ -198,9 +197,9 @@ class Requester:
         hall, window, rest = place
         with contextlib.suppress(WireError):
             if not rest.startswith("reply/"):
-                self.windows.feed(hall, window, rest, bytes(message.payload or b""))  # type: ignore[arg-type]
+                self.windows.feed(hall, window, rest, bytes(message.payload or b""))
             elif not message.retain:
-                self._replied(decoded(bytes(message.payload or b""), Reply), rest)  # type: ignore[arg-type]
+                self._replied(decoded(bytes(message.payload or b""), Reply), rest)
 
     def _replied(self, reply: Reply, rest: str) -> None:
         pending = self._pending.get(reply.request_id)
@@ -208,9 +207,21 @@ class Requester:
             return
         if reply.reply == "completion":
             code = reply.code if reply.code in _ENDS else f"unknown: {reply.code}"
-            pending.end.set_result(Completion(code=code, data=reply.data, error=reply.error))
+            pending.finish(Completion(code=code, data=reply.data, error=reply.error))
         elif pending.on_progress:
-            pending.on_progress(reply)
+            try:
+                pending.on_progress(reply)
+            except Exception as error:  # noqa: BLE001  the caller's own bug goes back to the caller
+                pending.finish(error)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Hand a bug to those who would wait in vain."""
+        if not task.cancelled() and (error := task.exception()):
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        for pending in self._pending.values():
+            pending.finish(error)
 
     def _up(self) -> None:
         self._connected.set()
@@ -221,6 +232,16 @@ class Requester:
 def personal_params(command: str) -> frozenset[str]:
     """Return the parameters of *command*, of whichever kind, that may only travel sealed."""
     return frozenset().union(*(known.sealed_params for known in COMMANDS if known.command == command))
+
+
+def _body(params: Mapping[str, Any] | Params | None, timeout_s: float, case: str | None) -> dict[str, Any]:
+    deadline = datetime.now(UTC) + timedelta(seconds=timeout_s)
+    return {
+        "request_id": str(uuid.uuid4()),
+        "deadline": deadline.isoformat(timespec="milliseconds"),
+        "params": msgspec.to_builtins(params) if params is not None else {},
+        **({"case": case} if case else {}),
+    }
 
 
 def _packed(body: dict[str, Any], command: str, window: Window, topic: str) -> tuple[bytes, str]:
@@ -238,6 +259,3 @@ def _packed(body: dict[str, Any], command: str, window: Window, topic: str) -> t
         raise BadArgument(f"{window!r} shows a key that is none", code="SUB-107") from None
     aad = json.dumps({"topic": topic, "request_id": body["request_id"]}, separators=(",", ":")).encode()
     return JweSealer([key]).seal(plain, aad), CONTENT_TYPE
-
-
-__all__ = ["Completion", "Refused", "Reply", "Requester", "personal_params"]

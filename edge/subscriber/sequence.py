@@ -10,8 +10,8 @@ Where a sequence begins:
 * with a durable position: behind it; what is missing is asked for;
 * else with the first event seen (or the first accepted after the window's first live ``health``). An older
   event that comes anyway is new to us, so it is delivered, as late; it is never asked for;
-* a higher epoch is a new store: it begins with 1. What is buffered of the old one is delivered first; an event
-  of the old one that comes after that is delivered as late.
+* a higher epoch is a new store: it begins with 1. What is buffered of the old one is delivered first; an
+  event of the old one that comes after that is delivered as late.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edge.subscriber.errors import BadArgument
 
@@ -36,10 +36,7 @@ class EventTopic:
 
     def same_event(self, other: EventTopic | None) -> bool:
         """Return whether both name the same event, in whichever branch."""
-        return other is not None and self._place() == other._place()
-
-    def _place(self) -> tuple[str, ...]:
-        return (self.hall, self.window, self.kind, self.device, self.type)
+        return other is not None and replace(self, branch="") == replace(other, branch="")
 
 
 def split(topic: str) -> tuple[str, str, str] | None:

@@ -8,8 +8,8 @@ import random
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from drivers.idcard_sdt import SdtIdCardDriver
 from drivers._sdt_settings import IdCardSettings
+from drivers.idcard_sdt import SdtIdCardDriver
 from edge.errors import DeviceLost, JobCancelled, Unsupported
 from edge.events import Payload, ReadCard
 from edge.links import SerialLine
@@ -186,7 +186,4 @@ def until_cancelled(events: Iterable[Payload]) -> Iterator[Payload]:
 
 def told(events: Iterable[Payload]) -> list[str]:
     """Return the events' types; a rejection with its reason."""
-    return [
-        f"{event.type}:{reason}" if (reason := getattr(event, "reason", "")) else event.type
-        for event in events
-    ]
+    return [f"{event.type}:{reason}" if (reason := getattr(event, "reason", "")) else event.type for event in events]

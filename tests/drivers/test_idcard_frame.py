@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
@@ -80,7 +81,7 @@ def hunted(*chunks: bytes) -> list[Answer]:
 def cut(data: bytes, offsets: list[int]) -> list[bytes]:
     """Cut *data* at *offsets*, anywhere and in any order."""
     edges = [0, *sorted(offset % (len(data) + 1) for offset in offsets), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 @pytest.mark.parametrize(("frame", "vector"), REQUESTS, ids=[vector[6:11] for _, vector in REQUESTS])

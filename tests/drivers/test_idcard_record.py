@@ -183,9 +183,7 @@ def test_check_character(digits: str, check: str) -> None:
     assert records.check_character(digits) == check
 
 
-@pytest.mark.parametrize(
-    "day", ["", "长期", "20260230", "2026022", "202602280", "2026-2-2", "０0260228", "00000101"]
-)
+@pytest.mark.parametrize("day", ["", "长期", "20260230", "2026022", "202602280", "2026-2-2", "０0260228", "00000101"])
 def test_what_is_no_day(day: str) -> None:
     assert records.iso_date(day) is None
 
@@ -223,9 +221,7 @@ def test_fingerprints_are_cut_into_templates(count: int) -> None:
 
 @relaxed
 @given(st.integers(256, 400), st.integers(0, 1500), st.integers(0, 1100), st.booleans())
-def test_sections_follow_their_declared_lengths(
-    text: int, photo: int, prints: int, with_prints: bool
-) -> None:
+def test_sections_follow_their_declared_lengths(text: int, photo: int, prints: int, with_prints: bool) -> None:
     parts = [b"t" * text, b"p" * photo, *([b"f" * prints] if with_prints else [])]
     data = b"".join(len(part).to_bytes(2, "big") for part in parts) + b"".join(parts)
     sections = records.split(data, with_fingerprints=with_prints)
@@ -252,9 +248,7 @@ def test_any_text_is_parsed_or_unreadable(noise: bytes, mark: str) -> None:
         assert error.reason == "unreadable-record"  # noqa: PT017 - both ends are right
     else:
         assert record.number == record.holder.number
-        assert all(
-            word is None or word == word.rstrip(" \0") for word in (record.holder.name, record.holder.address)
-        )
+        assert all(word is None or word == word.rstrip(" \0") for word in (record.holder.name, record.holder.address))
 
 
 def test_pick_keeps_only_what_was_asked_for() -> None:

@@ -159,9 +159,7 @@ class PadBytes:
 
 
 PADS: Mapping[str, PadBytes] = {
-    "ascii_keys": PadBytes(
-        {level: b"%d\r" % level for level in range(1, 6)}, declined=b"0\r", unmapped=b"7\r"
-    ),
+    "ascii_keys": PadBytes({level: b"%d\r" % level for level in range(1, 6)}, declined=b"0\r", unmapped=b"7\r"),
     "aa55_xor": PadBytes(
         {level: _aa55(f"81 0{6 - level}") for level in range(1, 6)},
         declined=_aa55("81 0F"),

@@ -83,9 +83,7 @@ def test_every_split_gives_the_same(name: str) -> None:
     cuts=st.lists(st.integers(0, 400)),
     data=st.data(),
 )
-def test_noise_costs_no_good_frame(
-    name: str, noise: list[bytes], cuts: list[int], data: st.DataObject
-) -> None:
+def test_noise_costs_no_good_frame(name: str, noise: list[bytes], cuts: list[int], data: st.DataObject) -> None:
     """A beginning in the noise may hold a frame back until the line is silent, but never costs one."""
     frames = [frame for frame, _ in said(PADS[name])]
     chosen = data.draw(st.lists(st.sampled_from(frames), min_size=len(noise), max_size=len(noise)))
@@ -171,9 +169,7 @@ def shapes(draw: st.DrawFn) -> Shape:
     kind: ChecksumKind | None = draw(st.sampled_from([None, *CHECKSUMS]))
     after: list[Part] = []
     if kind:
-        after += [
-            Field("checksum", "u8" if CHECKSUMS[kind][0] == 1 else draw(st.sampled_from(["u16be", "u16le"])))
-        ]
+        after += [Field("checksum", "u8" if CHECKSUMS[kind][0] == 1 else draw(st.sampled_from(["u16be", "u16le"])))]
     if cut == "end-mark" or draw(st.booleans()):
         after += [draw(mark)]
     size = draw(st.integers(1, 12))
@@ -201,19 +197,13 @@ def test_what_the_engine_writes_it_reads(shape: Shape, data: st.DataObject, at: 
     frame = shape.encode(body, 7)
     cutting = Cutter(shape, 7, 0.1)
     got = cutting.feed(frame[:at]) + cutting.feed(frame[at:])
-    if (
-        shape.cut == "end-mark"
-        and shape.checksum
-        and shape.tail[:1] in frame[shape.width_before + len(body) :][:2]
-    ):
+    if shape.cut == "end-mark" and shape.checksum and shape.tail[:1] in frame[shape.width_before + len(body) :][:2]:
         return  # the checksum looks like the tail: another test
     assert (got or cutting.silence()) == [body]
 
 
 def test_a_checksum_that_looks_like_the_end_mark_does_not_end_the_frame() -> None:
-    shape = Shape(
-        "end-mark", (b"\x3a",), (Field("checksum", "u8"), b"\x0d"), 8, checksum="xor", checksum_start=1
-    )
+    shape = Shape("end-mark", (b"\x3a",), (Field("checksum", "u8"), b"\x0d"), 8, checksum="xor", checksum_start=1)
     frame = shape.encode(b"\x0a\x07", 0)
     assert frame == bytes.fromhex("3A 0A 07 0D 0D")
     assert Cutter(shape, 0, 0.1).feed(frame) == [b"\x0a\x07"]

@@ -111,7 +111,7 @@ FIXED_MISTAKES = [
     ('"01" = 5', '"01 02" = 5', 'key.map."01 02"', "ends at byte 3, but frame.body_bytes says 2"),
     ("body_bytes = 2", "body_bytes = 65", "frame.body_bytes", "more than frame.max_body, 64"),
     ("body_bytes = 2", "length_adds = 2", "frame.length_adds", "only for"),
-    ("body_bytes = 2", "", "frame.body_bytes", "has to be there"),
+    (", body_bytes = 2", "", "frame.body_bytes", "has to be there"),
     ('"fixed-length"', '"end-mark"', "frame.layout", "has to end with the end mark"),
 ]
 

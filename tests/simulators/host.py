@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Self
 
 DEADLINE_S = 5.0
+FOUND_SIZE, SELECTED_SIZE, RECORD_SIZE = 15, 19, 1295
+"""Bytes of the answers to find, select and read."""
 
 
 def sdt(command: str) -> bytes:
@@ -67,6 +69,11 @@ class Host:
         """Send an SDT request and read ``size`` bytes."""
         self.write(sdt(command))
         return self.read(size, within_s)
+
+    def select_card(self) -> None:
+        """Find and select."""
+        assert len(self.ask("2001", FOUND_SIZE)) == FOUND_SIZE
+        assert len(self.ask("2002", SELECTED_SIZE)) == SELECTED_SIZE
 
     def is_silent(self, for_s: float = 0.05) -> bool:
         return not self.read(1, for_s)

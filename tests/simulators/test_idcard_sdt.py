@@ -1,135 +1,26 @@
-"""The ID-card reader without I/O: published frames byte for byte, and its state."""
+"""The state of the ID-card reader, without I/O."""
 
 from __future__ import annotations
 
 import pytest
 
 from simulators.idcard_sdt import IdCardReader
-from simulators.people import citizen
-from simulators.records import text_record
 from simulators.words import ScenarioError, Words
 from tests.simulators.host import sdt
-
-OK = "AAAAAA9669000400009094"
-FOUND = "AAAAAA9669000800009F0000000097"
-NO_CARD = "AAAAAA9669000400008084"
-SELECTED = "AAAAAA9669000C00009000000000000000009C"
-SELECT_FAILED = "AAAAAA9669000400008185"
-READ_FAILED = "AAAAAA9669000400004145"
-AUTH_FAILED = "AAAAAA9669000400003236"
-NO_CONTENT = "AAAAAA9669000400009195"
-SELF_TEST_BAD = "AAAAAA9669000400006064"
-NOT_AUTHORISED = "AAAAAA9669000400006662"
-BAD_CHECKSUM = "AAAAAA9669000400001014"
-BAD_LENGTH = "AAAAAA9669000400001115"
-BAD_COMMAND = "AAAAAA9669000400002125"
-SAM_ID = "AAAAAA966900140000900500030 05C50330187D612004E61BC006C".replace(" ", "")
-
-
-class Desk:
-    """A reader with a clock of its own."""
-
-    def __init__(self, *options: str) -> None:
-        self.reader = IdCardReader(Words(options), seed=1)
-        self.now = 100.0
-        self.reader.power_on(self.now)
-
-    def do(self, line: str) -> None:
-        action, *words = line.split()
-        self.reader.actions()[action](Words(words)).start(self.now)
-
-    def hears(self, data: bytes) -> str:
-        return "".join(output.data.hex().upper() for output in self.reader.receive(data, self.now))
-
-    def ask(self, command: str) -> str:
-        return self.hears(sdt(command))
-
-    def after(self, seconds: float) -> str:
-        self.now += seconds
-        return "".join(output.data.hex().upper() for output in self.reader.due(self.now))
-
-    def read(self, command: str = "3001") -> bytes:
-        assert self.ask("2001") == FOUND
-        assert self.ask("2002") == SELECTED
-        return bytes.fromhex(self.ask(command))
-
-
-def test_the_requests_of_the_test_are_the_published_ones() -> None:
-    assert sdt("11FF").hex().upper() == "AAAAAA9669000311FFED"
-    assert sdt("61FF50").hex().upper() == "AAAAAA9669000461FF50CA"
-
-
-@pytest.mark.parametrize(
-    ("command", "answer"),
-    [
-        ("10FF", OK),
-        ("11FF", OK),
-        ("12FF", SAM_ID),
-        ("2001", NO_CARD),
-        ("2002", SELECT_FAILED),
-        ("3001", READ_FAILED),
-        ("3010", READ_FAILED),
-        ("3003", READ_FAILED),
-        ("3005", READ_FAILED),
-        ("6004", OK),
-        ("61FF50", OK),
-        ("6005", BAD_COMMAND),
-        ("4001", BAD_COMMAND),
-        ("61FF", BAD_LENGTH),
-        ("200100", BAD_LENGTH),
-    ],
+from tests.simulators.reader_desk import (
+    AUTH_FAILED,
+    BAD_CHECKSUM,
+    BAD_LENGTH,
+    FOUND,
+    NO_CARD,
+    NOT_AUTHORISED,
+    OK,
+    READ_FAILED,
+    SELECT_FAILED,
+    SELECTED,
+    SELF_TEST_BAD,
+    Desk,
 )
-def test_an_empty_reader_answers(command: str, answer: str) -> None:
-    assert Desk().ask(command) == answer
-
-
-def test_the_published_record() -> None:
-    desk = Desk()
-    desk.do("insert vector")
-    frame = desk.read()
-    assert len(frame) == 1295
-    assert frame[:14].hex().upper() == "AAAAAA966905080000900100 0400".replace(" ", "")
-    assert frame[14:270] == text_record(citizen("vector"))
-    assert frame[-1] == 0xC8
-
-
-@pytest.mark.parametrize(
-    ("fingers", "size", "head", "check"),
-    [
-        (0, 1297, "AAAAAA9669050A000090010004000000", 0xCA),
-        (1, 1809, "AAAAAA9669070A000090010004000200", 0xCA),
-        (2, 2321, "AAAAAA9669090A000090010004000400", 0xC2),
-    ],
-)
-def test_the_published_record_with_fingerprints(fingers: int, size: int, head: str, check: int) -> None:
-    desk = Desk()
-    desk.do(f"insert vector fingers={fingers}")
-    frame = desk.read("3010")
-    assert (len(frame), frame[:16].hex().upper(), frame[-1]) == (size, head, check)
-
-
-@pytest.mark.parametrize(("count", "size"), [(1, 81), (2, 151), (4, 291)])
-def test_additional_addresses(count: int, size: int) -> None:
-    desk = Desk()
-    desk.do(f"insert resident addresses={count}")
-    desk.read()
-    frame = bytes.fromhex(desk.ask("3003"))
-    assert len(frame) == size
-    assert frame[5:10].hex().upper() == f"{4 + 70 * count:04X}000090"
-    assert frame[10:80].decode("utf-16-le").rstrip(" ").endswith("新1")
-
-
-def test_no_addresses_and_the_card_body() -> None:
-    desk = Desk()
-    desk.do("insert resident addresses=0")
-    desk.read()
-    assert desk.ask("3003") == NO_CONTENT
-    body = desk.ask("3005")
-    assert body.startswith("AAAAAA96690020000090")
-    assert len(body) == 2 * 39
-    desk.do("remove")
-    assert desk.ask("3003") == READ_FAILED
-    assert desk.ask("3005") == READ_FAILED
 
 
 def test_a_read_card_is_denied_until_it_is_lifted() -> None:
@@ -317,9 +208,7 @@ def test_wrong_options_are_refused(option: str) -> None:
         IdCardReader(Words([option]))
 
 
-@pytest.mark.parametrize(
-    "line", ["status", "status 3232", "status xx", "selftest-bad 61", "remove it", "insert"]
-)
+@pytest.mark.parametrize("line", ["status", "status 3232", "status xx", "selftest-bad 61", "remove it", "insert"])
 def test_wrong_actions_are_refused(line: str) -> None:
     with pytest.raises(ScenarioError):
         Desk().do(line)

@@ -262,6 +262,8 @@ def test_wrong_presses_are_refused(profile: str, words: str, complaint: str) -> 
 
 
 def test_other_mistakes_are_refused() -> None:
+    with pytest.raises(ScenarioError, match="no heartbeat"):
+        EvaluationPad(Words(["heartbeat=1"]))
     with pytest.raises(ScenarioError, match="never asked"):
         EvaluationPad(Words(["profile=ascii_keys"])).actions()["wait-request"](Words())
     with pytest.raises(ScenarioError, match="did you mean 'aa55_xor'"):

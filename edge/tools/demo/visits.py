@@ -1,0 +1,106 @@
+"""What happens at the window: one citizen's visit after another, between them every kind of event."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Stage(Protocol):
+    """What a visit can do: act at the devices, wait for events, ask for a rating."""
+
+    def act(self, line: str) -> None:
+        """Do at a simulated device what a person does."""
+
+    async def event(self, *types: str) -> str:
+        """Wait for the next event of one of these types (``id-card.read``) and return which."""
+
+    async def evaluate(self, timeout_s: int = 20) -> Awaitable[Any]:
+        """Ask for a rating; return when the pad was asked, with what ends when the session does."""
+
+    async def cancel(self, device: str) -> None:
+        """Cancel what the device does."""
+
+
+Visit = Callable[[Stage, int], Awaitable[None]]
+
+
+async def _card(stage: Stage, kind: str, seed: int, options: str = "") -> None:
+    stage.act(f"id-1 insert {kind} seed={seed} {options}")
+    await stage.event("id-card.read")
+
+
+async def _leave(stage: Stage) -> None:
+    stage.act("id-1 remove")
+    await stage.event("id-card.removed")
+
+
+async def _rate(stage: Stage, press: str) -> None:
+    session = await stage.evaluate()
+    stage.act(f"pad-1 press {press}")
+    await session
+
+
+async def _resident(stage: Stage, seed: int) -> None:
+    stage.act(f"ticket-1 scan A{seed:03}")
+    await stage.event("code-scanner.scanned")
+    await _card(stage, "resident", seed, "addresses=1")
+    await _leave(stage)
+    await _rate(stage, "5")
+
+
+async def _hong_kong(stage: Stage, seed: int) -> None:
+    await _card(stage, "J", seed)
+    stage.act(f'gun-1 scan "DEMO-HEALTH-CODE-{seed:06}"')
+    await stage.event("code-scanner.scanned")
+    await _leave(stage)
+    await _rate(stage, "2 reasons=401,512")
+
+
+async def _foreigner(stage: Stage, seed: int) -> None:
+    await _card(stage, "Y", seed)
+    await _leave(stage)
+    await _rate(stage, "decline")
+
+
+async def _old_card(stage: Stage, seed: int) -> None:
+    await _card(stage, "I", seed)
+    await _leave(stage)
+    session = await stage.evaluate(timeout_s=3)
+    await session
+
+
+async def _in_a_hurry(stage: Stage, seed: int) -> None:
+    stage.act("id-1 status 41 answer=30 times=9")
+    stage.act(f"id-1 insert resident seed={seed}")
+    await stage.event("id-card.rejected")
+    stage.act("id-1 remove")
+    await stage.event("id-card.removed")
+    session = await stage.evaluate()
+    await stage.cancel("pad-1")
+    await session
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A visit with its title."""
+
+    title: str
+    play: Visit
+
+
+SCENES = (
+    Scene("a resident: queue ticket, ID card, very satisfied 非常满意", _resident),
+    Scene("a resident of Hong Kong: residence permit, QR code, not satisfied 不满意 with reasons", _hong_kong),
+    Scene("a foreigner with a card of 2023: declines to rate", _foreigner),
+    Scene("a foreigner with a card of 2017: leaves without rating", _old_card),
+    Scene("a card that cannot be read; the clerk calls the rating off", _in_a_hurry),
+)
+
+EVERY_EVENT: Mapping[str, str] = {
+    "id-card": "presented read removed rejected",
+    "evaluation-pad": "rated declined timed-out interrupted",
+    "code-scanner": "scanned",
+}
+"""What the scenes show between them; a test holds them to it."""

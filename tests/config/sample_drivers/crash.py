@@ -1,0 +1,3 @@
+"""Does not survive its own import."""
+
+raise RuntimeError("a\nb" * 500)

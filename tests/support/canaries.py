@@ -1,0 +1,52 @@
+"""Planted canaries: what a citizen's data would look like if it leaked, in every form it could take."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Iterable, Iterator
+from urllib.parse import quote
+
+from simulators.people import citizen
+from simulators.records import Citizen
+
+_SHORTEST = 3  # characters; a shorter name would be found in innocent text
+
+
+def of_citizen(person: Citizen) -> list[str]:
+    """Return the texts that nobody but the back office may see."""
+    texts = [person.name, person.english_name, person.number, person.address, person.travel_permit, *person.addresses]
+    return [text for text in texts if len(text) >= _SHORTEST]
+
+
+def of_line(line: str, seed: int = 0) -> list[str]:
+    """Return the canaries that a simulator line plants: the citizen of an ``insert``, the text of a ``scan``."""
+    _, action, *rest = line.split(maxsplit=2)
+    if action == "insert":
+        return of_citizen(citizen(rest[0], seed))
+    return [shlex.split(rest[0])[0]] if action == "scan" and rest else []
+
+
+def forms(text: str) -> Iterator[bytes]:
+    """Yield *text* as it could stand in a log, a packet or a file."""
+    for encoding in ("utf-8", "utf-16-le", "gb18030"):
+        raw = text.encode(encoding)
+        yield raw
+        yield raw.hex().encode()
+        yield raw.hex().upper().encode()
+        yield raw.hex(" ").encode()
+        for shift in range(3):  # base64 looks different at each of three alignments; edges depend on neighbours
+            yield base64.b64encode(b"\0" * shift + raw)[4 if shift else 0 : -4]
+    yield quote(text).encode()
+    yield text.encode("unicode_escape")
+
+
+def found(canaries: Iterable[str], places: Iterable[tuple[str, bytes]]) -> list[str]:
+    """Return where canaries stand, without repeating them."""
+    needles = [(number, form) for number, text in enumerate(canaries) for form in forms(text) if len(form) >= _SHORTEST]
+    return [
+        f"canary {number} in {place} at byte {data.index(form)}"
+        for place, data in places
+        for number, form in needles
+        if form in data
+    ]
