@@ -70,8 +70,8 @@ class Supervisor:
         self._clock = clock
         self._log = logs.for_device(name)
         self._lane: ThreadLane | None = None
-        self._opened = False
         self._ready_at = 0.0
+        self._down_since: float | None = None
 
     @property
     def kind(self) -> str:
@@ -114,7 +114,6 @@ class Supervisor:
         self._lane = ThreadLane(self.name, self.driver, self.port, lambda events, case: self._accept(self, events, case))
         self._lane.on_change = self._look_busy
         self.info = await self._lane.open()
-        self._opened = True
         waiting = self.driver.proof_s is not None and self.port.last_proof is None
         if waiting:
             self._enter("starting", reason="waiting for the first sign of life")
@@ -134,9 +133,10 @@ class Supervisor:
                 await serving
 
     def _ready(self) -> None:
-        if self.failures:
-            away = f"{self._clock() - self.current.since:.1f}"
-            self._log.info("the device is back", extra={"fields": {"away_s": away, "tries": self.failures}})
+        if self._down_since is not None:
+            away_s = round(self._clock() - self._down_since, 1)
+            self._log.info("the device is back", extra={"fields": {"away_s": away_s, "tries": self.failures}})
+        self._down_since = None
         self._ready_at = self._clock()
         self._enter("ready")
 
@@ -148,6 +148,7 @@ class Supervisor:
         if self.usable and self._clock() - self._ready_at > _STEADY_S:
             self.failures = 0
         self.failures += 1
+        self._down_since = self._down_since or self._clock()
         if isinstance(error, DriverBug):
             self.bugs += 1
             self._log.error(error.message, exc_info=error.__cause__, extra={"fields": {"code": error.code}})
@@ -171,15 +172,12 @@ class Supervisor:
     async def _pause(self) -> None:
         """Wait before the next try: until an absent device's node is there, else the back-off."""
         # jittered, so that the devices of a hub do not come back at the same moment
-        delay = min(_BACKOFF_S[1], _BACKOFF_S[0] * 2 ** (self.failures - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
-        if self.current.state != "absent":
+        delay = min(_BACKOFF_S[1], _BACKOFF_S[0] * 2 ** min(self.failures - 1, 6)) * random.uniform(0.5, 1.0)  # noqa: S311
+        if self.current.state != "absent" or self.port.present():
             await asyncio.sleep(delay)
-            return
-        if self.port.present():
-            await asyncio.sleep(min(delay, _BACKOFF_S[0]) if self._opened else delay)
         while not self.port.present():
+            self.failures = 0  # what is plugged in again is a new start
             await asyncio.sleep(_LOOK_S)
-        self._opened = False
 
     async def _drop_lane(self) -> None:
         lane, self._lane = self._lane, None

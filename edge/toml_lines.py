@@ -64,7 +64,8 @@ class _Scanner:
             key = self._take(_KEY)
             keys.append(tomllib.loads(f"key = {key}")["key"] if key.startswith(("'", '"')) else key)
             separator = self._next()
-            self._at += separator == "."
+            if separator == ".":
+                self._at += 1
         return keys
 
     def _header(self) -> Path:
@@ -110,5 +111,6 @@ class _Scanner:
                 self._lines[(*path, index)] = self._line()
                 self._value((*path, index))
                 index += 1
-            self._at += self._next() == ","
+            if self._next() == ",":
+                self._at += 1
         self._at += 1

@@ -17,6 +17,7 @@ What they do not do:
 * no USB: a plug is a path that appears, without a uevent, a VID or a serial number;
 * no real card: photos are a drawing, not WLT; fingerprints are a pattern with a correct head; nothing is
   encrypted and nobody is authenticated; the people do not exist (area code 000000, country UTO);
-* no certainty where the field has none: the second life of a SAM after its reset, the 28 bytes of the card
-  body, the order status of a reader are options with a plausible default.
+* no certainty where the field has none: the silence of a SAM after a reset and its status for a wrong order are
+  options with a plausible default, the 28 bytes of the card body are made up;
+* no hang-up for a copy: a process forked from the one that runs a ``Bench`` holds the ports open (exec does not).
 """

@@ -10,8 +10,6 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from errno import EISDIR
-from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,7 +17,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from edge.config.findings import CODES, Findings
-from edge.config.rules import FILES, MAX_BYTES, NamedFiles, check_mqtt, check_public_key, parse_broker
+from edge.config.rules import FILES, NamedFiles, check_mqtt, check_public_key, parse_broker, read_file
 from edge.config.walk import walk
 from edge.driver import Driver, Settings
 from edge.errors import ConfigError, Problem, quoted
@@ -149,27 +147,20 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
         place = re.search(r"\(at (?:line (\d+)|end of document)", str(error))
         line = 1 if place is None else int(place[1] or text.rstrip().count("\n") + 1)
         action = "correct the line: a text stands in quotes, a table's name in brackets"
-        problem = Problem("CFG-104", f"no TOML: {quoted(str(error), 120)}", action, file=file, line=line)
+        problem = Problem("CFG-103", f"no TOML: {quoted(str(error), 120)}", action, file=file, line=line)
         raise ConfigError([problem]) from None
     return _build(document, Findings(file, lines), environ)
 
 
 def _read(file: str) -> str:
-    line = 0
+    line, action = 0, "check its path and its rights"
     try:
-        if FilePath(file).exists() and not FilePath(file).is_file():
-            raise OSError(EISDIR, "it is no ordinary file")
-        with FilePath(file).open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
-        if len(data) <= MAX_BYTES:
-            return data.decode("utf-8-sig")
-        code, cause, action = "CFG-102", "the configuration is larger than 1 MiB", "name the right file"
+        return read_file(file)[0].decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
-        code, cause, action = "CFG-103", "the configuration is not UTF-8 text", "save the file as UTF-8"
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "impossible name"
-        code, cause, action = "CFG-101", f"the configuration cannot be read: {why}", "check path and rights"
+        code, cause, action = "CFG-102", "the configuration is not UTF-8 text", "save the file as UTF-8"
+    except ValueError as error:
+        code, cause = "CFG-101", f"the configuration cannot be read: {error}"
     raise ConfigError([Problem(code, cause, action, file=file, line=line)])
 
 
@@ -223,7 +214,8 @@ def _device(table: dict[str, Any], where: Path, registry: Registry, found: Findi
             driver = registry.load(common["driver"])
             settings = walk(own, driver.settings_type, where, found, _DeviceTable.__struct_fields__)
         for key, cause in settings.problems().items() if settings else ():
-            found.add((*where, key), "CFG-124", f"{key}: {cause}", "correct the device's keys")
+            text = " ".join(f"{key}: {cause}".split())[:200]
+            found.add((*where, key), "CFG-124", text, "correct the keys of this device")
         personal = settings is not None and settings.needs_sealing()
     except ConfigError as error:
         found.take((*where, "driver"), error.problems)

@@ -11,9 +11,8 @@ from edge.toml_lines import Path
 CODES: Mapping[str, str] = {
     "CFG-100": "several problems in the configuration",
     "CFG-101": "the configuration file cannot be read",
-    "CFG-102": "the configuration file is too large",
-    "CFG-103": "the configuration file is not UTF-8 text",
-    "CFG-104": "the configuration file is not TOML",
+    "CFG-102": "the configuration file is not UTF-8 text",
+    "CFG-103": "the configuration file is not TOML",
     "CFG-110": "unknown key",
     "CFG-111": "missing key or table",
     "CFG-112": "value of the wrong type",

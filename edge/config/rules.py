@@ -16,7 +16,7 @@ from edge.errors import ConfigError, Problem, quoted
 from edge.links.address import split_host
 from edge.toml_lines import Path
 
-MAX_BYTES = 1 << 20
+_MAX_BYTES = 1 << 20
 FILES = {
     "ca": b"BEGIN CERTIFICATE",
     "certificate": b"BEGIN CERTIFICATE",
@@ -49,6 +49,17 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def read_file(path: str) -> tuple[bytes, int]:
+    """Return content and mode of an ordinary file of at most 1 MiB; raises ``ValueError`` with the cause."""
+    try:
+        status = FilePath(path).stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_BYTES:
+            raise ValueError("it is no ordinary file, or larger than 1 MiB")
+        return FilePath(path).read_bytes(), status.st_mode
+    except OSError as error:
+        raise ValueError(error.strerror) from None
+
+
 class NamedFiles:
     """Reads the files that the configuration names, and reports what is wrong with them."""
 
@@ -75,14 +86,9 @@ class NamedFiles:
             if credential and not self._credentials:
                 action = "let systemd start the daemon, with LoadCredential= in its unit"
                 raise ValueError("there is no credentials directory here")
-            file = FilePath(self.place(name))
-            mode = file.stat().st_mode
-            if not stat.S_ISREG(mode) or file.stat().st_size > MAX_BYTES:
-                raise ValueError("it is no ordinary file")
-            data = file.read_bytes()
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or error
-            self._found.add(path, "CFG-150", f"{shown} cannot be read: {why}", action)
+            data, mode = read_file(self.place(name))
+        except ValueError as error:
+            self._found.add(path, "CFG-150", f"{shown} cannot be read: {error}", action)
             return None
         if secret and mode & stat.S_IRWXO:
             problem = Problem("CFG-151", f"{shown} is open to every user of this PC", f"chmod o= {quoted(name)}")

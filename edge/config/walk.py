@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
-from msgspec.structs import fields
+from msgspec.structs import FieldInfo
 
 from edge.config.findings import Findings
 from edge.errors import nearest, quoted
 from edge.toml_lines import Path
 
+_fields = cache(msgspec.structs.fields)
 _SECRET = re.compile("pass|secret|token|key|pin$")
 _LISTS = (list, tuple, set, frozenset)
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", dict: "a table"}
@@ -34,7 +36,7 @@ def walk(value: object, kind: Any, path: Path, found: Findings, also: tuple[str,
     for member in _members(kind):
         args = get_args(member)
         if isinstance(value, dict) and _is_struct(member):
-            _walk_fields(value, member, path, found, also)
+            _walk_fields(value, _fields(member), path, found, also)
         elif isinstance(value, dict) and get_origin(member) is dict:
             for key, item in value.items():
                 walk(item, args[1], (*path, key), found)
@@ -50,9 +52,9 @@ def walk(value: object, kind: Any, path: Path, found: Findings, also: tuple[str,
 
 
 def _walk_fields(
-    table: dict[str, Any], kind: type[msgspec.Struct], path: Path, found: Findings, also: tuple[str, ...]
+    table: dict[str, Any], wanted: tuple[FieldInfo, ...], path: Path, found: Findings, also: tuple[str, ...]
 ) -> None:
-    known = {field.encode_name: field for field in fields(kind)}
+    known = {field.encode_name: field for field in wanted}
     for key, value in table.items():
         if key in known:
             walk(value, known[key].type, (*path, key), found)
@@ -99,7 +101,13 @@ def _described(value: object) -> str:
         return f"the number {value}" if abs(value) < 10**15 else "a number beyond all bounds"
     if isinstance(value, str):
         return f"the text {quoted(value)}"
-    return "a table" if isinstance(value, dict) else f"a list of {len(value)}" if isinstance(value, list) else "a date or time"
+    return (
+        "a table"
+        if isinstance(value, dict)
+        else f"a list of {len(value)}"
+        if isinstance(value, list)
+        else "a date or time"
+    )
 
 
 def _expected(kind: Any) -> str:
@@ -112,7 +120,7 @@ def _expected(kind: Any) -> str:
         return "one of " + ", ".join(f'"{value}"' for value in args)
     words = "a list" if origin in _LISTS else _WORDS.get(origin or base, f"a value of type {base}")
     if _is_struct(base):
-        words = f"a table with {', '.join(field.encode_name for field in fields(base) if field.required)}"
+        words = f"a table with {', '.join(field.encode_name for field in _fields(base) if field.required)}"
     for meta in metas:
         limits = [f"{word} {limit}" for name, word in _LIMITS.items() if (limit := getattr(meta, name)) is not None]
         words += f" ({meta.description})" if meta.description else f" {', '.join(limits)}"

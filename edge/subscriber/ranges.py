@@ -28,6 +28,11 @@ class Ranges:
         at = bisect_right(self._firsts, seq) - 1
         return at >= 0 and seq <= self._lasts[at]
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Ranges) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
     def __repr__(self) -> str:
         return f"Ranges({list(self)})"
 

@@ -206,6 +206,7 @@ class Series:
         go_on = min(behind)
         self.lost.add(self.next, go_on - 1)
         self.lost.shorten(self.limits.max_lost_ranges)
+        self._ask_at = self._ask_at or 0.0
         for gap in self.gaps:
             gap.passed(go_on - 1)
         self._end_gaps()
@@ -217,7 +218,7 @@ class Series:
         while len(self._buffer) > self.limits.max_buffered:
             halves = [seq for seq in self._buffer if seq < (self.next or 0)]
             if halves:
-                del self._buffer[min(halves)]
+                del self._buffer[max(halves)]  # the lowest are asked for first
             elif self._pass_over():
                 self._release()
             else:

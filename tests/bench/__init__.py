@@ -1,1 +1,1 @@
-"""Measured numbers of this machine: ``python -m tests.bench`` (``make bench``); ``docs/performance.md`` explains them."""
+"""Measured numbers of this machine: ``python -m tests.bench``; ``docs/performance.md`` explains them."""

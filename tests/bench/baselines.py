@@ -32,6 +32,7 @@ class Scanner:
     def __init__(self, window: str) -> None:
         self._window = window
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        self._epoch = int(time.time()) - 1_577_836_800
         self._seq = 0
 
     def event(self, code: bytes) -> tuple[int, str]:
@@ -45,13 +46,14 @@ class Scanner:
             "time": datetime.now(UTC).isoformat(),
             "dataschema": "urn:hall-edge:v1:code-scanner.scanned",
             "datacontenttype": "application/json",
-            "epoch": 1,
+            "epoch": self._epoch,
             "seq": str(self._seq),
             "boot": self._boot,
             "mono": str(time.monotonic_ns()),
             "clock": "synced",
             "mode": "simulated",
             "class": 1,
+            "lab": True,
             "data": {"content": "public", "length_bytes": len(code), "text": code.decode()},
         }
         return self._seq, json.dumps(body, separators=(",", ":"))

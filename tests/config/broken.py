@@ -69,23 +69,28 @@ def url(name: str, code: str, address: str, *says: str) -> Broken:
     return broken(name, code, URL, f'url = "{address}" #!', *says)
 
 
+def driver(name: str, code: str, wanted: str, *says: str) -> Broken:
+    """Return a configuration whose second device has another driver."""
+    return broken(name, code, 'driver = "pad"', f'driver = "{wanted}" #!', *says)
+
+
 NOT_TOML = [
-    broken("no-quotes", "CFG-104", WINDOW, "window = w03 #!", "Invalid value", "stands in quotes"),
-    broken("open-quote", "CFG-104", WINDOW, 'window = "w03 #!', "Illegal character"),
-    broken("open-bracket", "CFG-104", "[log]", "[log #!", "Expected ']'"),
-    broken("two-values", "CFG-104", LEVEL, 'level = "info" "text" #!', "Expected newline"),
-    broken("key-twice", "CFG-104", WINDOW, f'{WINDOW}\nwindow = "w04" #!', "Cannot overwrite a value"),
-    broken("table-twice", "CFG-104", "[log]", "[window] #!\n[log]", "Cannot declare"),
-    broken("array-and-table", "CFG-104", "", '[device] #!\nname = "x"\n', "Cannot declare"),
-    broken("no-equals", "CFG-104", WINDOW, 'window "w03" #!', "Expected '='"),
-    broken("colon", "CFG-104", WINDOW, 'window: "w03" #!', "Expected '='"),
-    broken("backslash", "CFG-104", ADDRESS, r'address = "C:\dev\card" #!', "Unescaped"),
-    broken("octal", "CFG-104", TIMEOUT, "timeout_s = 030 #!", "Expected newline"),
-    broken("bad-date", "CFG-104", TIMEOUT, "timeout_s = 2024-02-30 #!", "Invalid date"),
-    broken("end-of-file", "CFG-104", TIMEOUT, 'timeout_s = """', "Unterminated", line=30),
-    broken("huge-number", "CFG-104", TIMEOUT, f"timeout_s = {'9' * 5000}", "integer string conversion", line=1),
-    broken("deep-array", "CFG-104", TIMEOUT, f"timeout_s = {'[' * 20_000}", "no TOML", line=1),
-    broken("deep-header", "CFG-104", "", f"[device.{'a.' * 3000}b]\n", "tables in tables", line=1),
+    broken("no-quotes", "CFG-103", WINDOW, "window = w03 #!", "Invalid value", "stands in quotes"),
+    broken("open-quote", "CFG-103", WINDOW, 'window = "w03 #!', "Illegal character"),
+    broken("open-bracket", "CFG-103", "[log]", "[log #!", "Expected ']'"),
+    broken("two-values", "CFG-103", LEVEL, 'level = "info" "text" #!', "Expected newline"),
+    broken("key-twice", "CFG-103", WINDOW, f'{WINDOW}\nwindow = "w04" #!', "Cannot overwrite a value"),
+    broken("table-twice", "CFG-103", "[log]", "[window] #!\n[log]", "Cannot declare"),
+    broken("array-and-table", "CFG-103", "", '[device] #!\nname = "x"\n', "Cannot declare"),
+    broken("no-equals", "CFG-103", WINDOW, 'window "w03" #!', "Expected '='"),
+    broken("colon", "CFG-103", WINDOW, 'window: "w03" #!', "Expected '='"),
+    broken("backslash", "CFG-103", ADDRESS, r'address = "C:\dev\card" #!', "Unescaped"),
+    broken("octal", "CFG-103", TIMEOUT, "timeout_s = 030 #!", "Expected newline"),
+    broken("bad-date", "CFG-103", TIMEOUT, "timeout_s = 2024-02-30 #!", "Invalid date"),
+    broken("end-of-file", "CFG-103", TIMEOUT, 'timeout_s = """', "Unterminated", line=30),
+    broken("huge-number", "CFG-103", TIMEOUT, f"timeout_s = {'9' * 5000}", "integer string conversion", line=1),
+    broken("deep-array", "CFG-103", TIMEOUT, f"timeout_s = {'[' * 20_000}", "no TOML", line=1),
+    broken("deep-header", "CFG-103", "", f"[device.{'a.' * 500}b]\n", "tables in tables", line=1),
 ]
 
 KEYS = [
@@ -97,7 +102,14 @@ KEYS = [
     broken("password", "CFG-110", URL, f'{URL}\npassword = "hunter2" #!', 'did you mean "password_file"'),
     broken("quoted-key", "CFG-110", LEVEL, f'{LEVEL}\n"a\\nb" = 1 #!', r'unknown key "a\u000ab"', "delete it"),
     broken("very-long-key", "CFG-110", LEVEL, f"{LEVEL}\n{'k' * 5000} = 1 #!", f'"{"k" * 60}…"'),
-    broken("no-window-table", "CFG-111", f"[window]\n{HALL}\n{WINDOW}\n", "#!", "[window] is missing", "add [window]: a table with hall, window"),
+    broken(
+        "no-window-table",
+        "CFG-111",
+        f"[window]\n{HALL}\n{WINDOW}\n",
+        "#!",
+        "[window] is missing",
+        "add [window]: a table with hall, window",
+    ),
     broken("no-mqtt-table", "CFG-111", f"[mqtt]\n{URL}\n{TLS}", "", "[mqtt] is missing", "a table with url", line=1),
     broken("no-hall", "CFG-111", f"[window]\n{HALL}", "[window] #!", "hall is missing", "1 to 32 of a-z"),
     broken("no-url", "CFG-111", f"[mqtt]\n{URL}", "[mqtt] #!", "url is missing", "add url: a text"),
@@ -129,9 +141,7 @@ VALUES = [
     broken("lab-text", "CFG-112", WINDOW, f'{WINDOW}\nlab = "true" #!', "expected true or false", "without quotes"),
     broken("lab-number", "CFG-112", WINDOW, f"{WINDOW}\nlab = 1 #!", "got the number 1"),
     broken("lab-dotted", "CFG-112", WINDOW, f"{WINDOW}\nlab.on = true #!", "expected true or false, got a table"),
-    broken(
-        "allow-text", "CFG-112", WINDOW, f'{WINDOW}\nallow_drivers = "acme" #!', "expected a list, entries: a text"
-    ),
+    broken("allow-text", "CFG-112", WINDOW, f'{WINDOW}\nallow_drivers = "acme" #!', "expected a list, entries: a text"),
     broken("allow-number", "CFG-112", WINDOW, f"{WINDOW}\nallow_drivers = [\n  'a',\n  1 #!\n]", "got the number 1"),
     broken("state-relative", "CFG-113", "[log]", '[paths]\nstate = "var" #!\n[log]', "an absolute path"),
     broken("run-too-long", "CFG-113", "[log]", f'[paths]\nrun = "/{"r" * 81}" #!\n[log]', "at most 80 characters"),
@@ -151,7 +161,7 @@ VALUES = [
         "device-single",
         ONE_DEVICE.replace("[[device]]", "[device]"),
         "CFG-112",
-        13,
+        14,
         ("a list", "double brackets: [[device]]"),
     ),
     broken("device-name-window", "CFG-113", 'name = "pad-1"', 'name = "window" #!', "but not window"),
@@ -159,14 +169,18 @@ VALUES = [
     broken("mode", "CFG-113", TIMEOUT, 'mode = "simulate" #!', 'did you mean "simulated"'),
     broken("enabled", "CFG-112", TIMEOUT, 'enabled = "no" #!', "expected true or false"),
     broken("driver-list", "CFG-112", 'driver = "pad"', 'driver = ["pad"] #!', "expected a text, got a list of 1"),
-    broken("65-devices", "CFG-113", "", MANY_DEVICES, "device: expected a list", "at most 64", "got a list of 65", line=18),
+    broken(
+        "65-devices", "CFG-113", "", MANY_DEVICES, "device: expected a list", "at most 64", "got a list of 65", line=18
+    ),
     broken("17-subscribers", "CFG-113", "", MANY_SUBSCRIBERS, "subscriber: expected a list", "at most 16", line=14),
 ]
 
 SETTINGS = [
     setting("unknown-setting", "CFG-110", "retrys = 1 #!", 'unknown key "retrys"', 'did you mean "retries"'),
     setting("setting-like-a-common-key", "CFG-110", "adress = 1 #!", 'did you mean "address"'),
-    setting("no-number", "CFG-112", 'retries = "x" #!', 'a whole number at least 0, got the text "x"', "correct the value"),
+    setting(
+        "no-number", "CFG-112", 'retries = "x" #!', 'a whole number at least 0, got the text "x"', "correct the value"
+    ),
     setting("negative", "CFG-113", "retries = -1 #!", "got the number -1"),
     setting("no-digits", "CFG-113", 'serial = "12a" #!', "a text matching ^[0-9]+$"),
     setting("no-choice", "CFG-113", 'lamp = { colour = "rod" } #!', "colour: expected one of", 'did you mean "red"'),
@@ -181,31 +195,55 @@ SETTINGS = [
     setting("time-for-a-number", "CFG-112", "retries = 08:30:00 #!", "got a date or time"),
     broken("struct-refuses", "CFG-113", PURPOSE, "retries = 13", "thirteen is unlucky", line=18),
     setting("secret-is-not-shown", "CFG-113", 'password = "correct horse" #!', "got a value that is not shown"),
-    broken("too-many", "CFG-113", 'fields = ["name", "number"]', 'fields = ["name", "name", "name", "name"] #!', "at most 3"),
-    broken("wrong-item", "CFG-113", '["name", "number"]', '["name", "nmae"] #!', "fields: expected", 'did you mean "name"'),
+    broken(
+        "too-many",
+        "CFG-113",
+        'fields = ["name", "number"]',
+        'fields = ["name", "name", "name", "name"] #!',
+        "at most 3",
+    ),
+    broken(
+        "wrong-item", "CFG-113", '["name", "number"]', '["name", "nmae"] #!', "fields: expected", 'did you mean "name"'
+    ),
     broken("driver-refuses", "CFG-124", 'fields = ["name", "number"]', "fields = [] #!", "needs a list of them"),
-    broken("driver-refuses-what-is-not-there", "CFG-124", f'read = "fields"\nfields = ["name", "number"]\n{PURPOSE}',
-           'read = "full"', 'read = "full" needs one', line=18),
+    broken(
+        "driver-refuses-what-is-not-there",
+        "CFG-124",
+        f'read = "fields"\nfields = ["name", "number"]\n{PURPOSE}',
+        'read = "full"',
+        'read = "full" needs one',
+        line=18,
+    ),
     broken("range-at-its-end", "CFG-113", TIMEOUT, "timeout_s = 181 #!", "between 3 and 180, got the number 181"),
-]  # fmt: skip
+]
 
 DRIVERS = [
-    broken("unknown", "CFG-120", 'driver = "pad"', 'driver = "pda" #!', 'unknown driver "pda"', 'did you mean "pad"'),
-    broken("far-off", "CFG-120", 'driver = "pad"', 'driver = "quantum" #!', "use one of: bad_check, card"),
-    broken("helper", "CFG-120", 'driver = "pad"', 'driver = "_helper" #!', 'unknown driver "_helper"'),
-    broken("path", "CFG-120", 'driver = "pad"', 'driver = "../../os" #!', 'unknown driver "../../os"'),
-    broken("module", "CFG-120", 'driver = "pad"', 'driver = "os.path" #!', 'unknown driver "os.path"'),
-    broken("empty-name", "CFG-120", 'driver = "pad"', 'driver = "" #!', 'unknown driver ""'),
-    broken("missing-package", "CFG-122", 'driver = "pad"', 'driver = "no_package" #!', "missing package smartcard_of_nobody",
-           "pip install smartcard_of_nobody"),
-    broken("known-package", "CFG-122", 'driver = "pad"', 'driver = "no_camera" #!', "apt install python3-opencv",
-           "pip install opencv-python-headless"),
-    broken("other-core", "CFG-123", 'driver = "pad"', 'driver = "wrong_core" #!', "cannot be imported: ModuleNotFoundError"),
-    broken("crash", "CFG-123", 'driver = "pad"', 'driver = "crash" #!', r'RuntimeError: "a\u000aba\u000a'),
-    broken("exit", "CFG-123", 'driver = "pad"', 'driver = "leaves" #!', "cannot be imported: SystemExit"),
-    broken("no-driver-class", "CFG-123", 'driver = "pad"', 'driver = "empty" #!', "defines 0 drivers instead of one"),
-    broken("two-classes", "CFG-123", 'driver = "pad"', 'driver = "two" #!', "defines 2 drivers"),
-    broken("no-settings-type", "CFG-123", 'driver = "pad"', 'driver = "no_settings" #!', "names no settings_type"),
-    broken("own-check-fails", "CFG-123", f'driver = "pad"\n{TCP}\n{TIMEOUT}', f'driver = "bad_check" #!\n{TCP}',
-           "check of its settings fails: KeyError", "call the driver's author"),
-]  # fmt: skip
+    driver("unknown", "CFG-120", "pda", 'unknown driver "pda"', 'did you mean "pad"'),
+    driver("far-off", "CFG-120", "quantum", "use one of: bad_check, card"),
+    driver("helper", "CFG-120", "_helper", 'unknown driver "_helper"'),
+    driver("path", "CFG-120", "../../os", 'unknown driver "../../os"'),
+    driver("module", "CFG-120", "os.path", 'unknown driver "os.path"'),
+    driver("empty-name", "CFG-120", "", 'unknown driver ""'),
+    driver(
+        "missing-package",
+        "CFG-122",
+        "no_package",
+        "missing package smartcard_of_nobody",
+        "pip install smartcard_of_nobody",
+    ),
+    driver("known-package", "CFG-122", "no_camera", "apt install python3-opencv", "pip install opencv-python-headless"),
+    driver("other-core", "CFG-123", "wrong_core", "cannot be imported: ModuleNotFoundError"),
+    driver("crash", "CFG-123", "crash", r'RuntimeError: "a\u000aba\u000a'),
+    driver("exit", "CFG-123", "leaves", "cannot be imported: SystemExit"),
+    driver("no-driver-class", "CFG-123", "empty", "defines 0 drivers instead of one"),
+    driver("two-classes", "CFG-123", "two", "defines 2 drivers"),
+    driver("no-settings-type", "CFG-123", "no_settings", "names no settings_type"),
+    broken(
+        "own-check-fails",
+        "CFG-123",
+        f'driver = "pad"\n{TCP}\n{TIMEOUT}',
+        f'driver = "bad_check" #!\n{TCP}',
+        "check of its settings fails: KeyError",
+        "call the driver's author",
+    ),
+]

@@ -37,9 +37,14 @@ ADDRESSES = [
     at("tcp-bad-ipv6", "CFG-130", "tcp://[::g]:4001", "no host name or IP address"),
     at("tcp-short-ipv6", "CFG-130", "tcp://[1:2]:4001", '"1:2" is no IP address'),
     at("tcp-path", "CFG-130", "tcp://10.0.0.1:4001/x", "no host name or IP address"),
-    broken("port-used-twice", "CFG-134", TCP, 'address = "serial:///dev/hall-edge/id-card?baud=9600" #!',
-           'address "serial:///dev/hall-edge/id-card" is already used in line 21'),
-]  # fmt: skip
+    broken(
+        "port-used-twice",
+        "CFG-134",
+        TCP,
+        'address = "serial:///dev/hall-edge/id-card?baud=9600" #!',
+        'address "serial:///dev/hall-edge/id-card" is already used in line 21',
+    ),
+]
 
 
 def plain(name: str, code: str, lines: str, *says: str) -> Broken:
@@ -70,9 +75,14 @@ BROKER = [
     plain("ca-without-tls", "CFG-115", 'url = "mqtt://localhost"\nca = "@/ca.pem" #!', "mqtt:// does not use ca"),
     lab("lab-with-certificate", "CFG-143", "client certificate", "take lab = true out"),
     broken("no-key-to-seal-to", "CFG-144", f"{JWK}\n\n[[device]]", "\n[[device]] #!", "no subscriber has a key"),
-    broken("no-subscriber", "CFG-144", f'[[subscriber]]\nname = "case-system"\n{JWK}\n\n[[device]]', "[[device]] #!",
-           "add key to a [[subscriber]]"),
-]  # fmt: skip
+    broken(
+        "no-subscriber",
+        "CFG-144",
+        f'[[subscriber]]\nname = "case-system"\n{JWK}\n\n[[device]]',
+        "[[device]] #!",
+        "add key to a [[subscriber]]",
+    ),
+]
 
 FILES = [
     broken("ca-missing", "CFG-150", "@/ca.pem", "@/CA.pem", "ca: ", "No such file", "check path and rights", line=7),

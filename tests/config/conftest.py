@@ -115,7 +115,7 @@ def load(write: Write, folder: Path) -> Callable[[str | bytes], config.Config]:
 
 @pytest.fixture
 def fake_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Install a foreign package ``acme-drivers``: drivers ``acme_pad``, ``pad`` (as ours), ``acme_none``, ``acme_off``."""
+    """Install a foreign package ``acme-drivers``; it also offers a ``pad``, as we do, and two broken drivers."""
     site = tmp_path / "site"
     info = site / "acme_drivers-1.0.dist-info"
     info.mkdir(parents=True)

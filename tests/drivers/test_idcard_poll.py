@@ -64,6 +64,9 @@ def test_one_missed_find_is_no_removal() -> None:
     events = polled(made)
     rig.do("status 80")
     assert told([*events, *polled(made, 5)]) == ["presented"]
+    for _ in range(5):
+        rig.do("status 80")
+        assert polled(made, 2) == [], "only misses in a row count"
 
 
 @pytest.mark.parametrize("kind", KINDS)

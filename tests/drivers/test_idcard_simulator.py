@@ -116,7 +116,7 @@ def test_open_says_who_it_is_and_opens_again_at_once(desk: Desk) -> None:
     made.open()
 
 
-@pytest.mark.parametrize("rate", [19200, 9600])
+@pytest.mark.parametrize("rate", [115200, 57600])
 def test_the_rate_is_found(desk: Desk, rate: int) -> None:
     desk.plug(baud=rate, wrong_baud="garbage")
     assert desk.driver().open().serial is not None
@@ -255,6 +255,7 @@ def test_a_broken_reader(desk: Desk, status: str) -> None:
     assert caught.value.code == f"IDC-1{status}"
 
 
+@pytest.mark.slow
 def test_a_mute_reader(desk: Desk) -> None:
     desk.plug()
     made = desk.opened()

@@ -5,15 +5,18 @@ The bytes are written here by hand after ``docs/pads.md``, so that a mistake of 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from itertools import pairwise
 from operator import xor
+from typing import Any
 
 import pytest
 
+from drivers.pad_serial import PadSettings, SerialPad
 from edge.errors import DeviceLost, JobCancelled
+from edge.events import Evaluate, Payload, Rated
 from edge.links import SerialLine
 
 SESSION = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -194,6 +197,42 @@ PADS: Mapping[str, PadBytes] = {
 
 def stx_key(data: str) -> bytes:
     return _stx(data.encode())
+
+
+COMMAND = Evaluate(timeout_s=30, staff="42", form_id="f1", form_version="3")
+
+
+class Desk:
+    """An opened pad with everything around it."""
+
+    def __init__(self, name: str, **settings: Any) -> None:
+        self.pad: PadBytes = PADS[name]
+        self.link = FakeLink()
+        self.port = FakePort(self.link)
+        self.driver = SerialPad(PadSettings(profile=name, **settings), self.port)
+        self.driver.open()
+        self.link.answers = self.obey
+
+    def obey(self, written: bytes) -> None:
+        """Accept a request where the dialect says so."""
+        if written == self.pad.request and self.pad.accepted:
+            self.link.say(self.pad.accepted, 0.02)
+
+    def job(self, cancel_after_s: float = float("inf")) -> FakeJob:
+        return FakeJob(self.link, cancel_after_s)
+
+    def start(self, job: FakeJob | None = None) -> Iterator[Payload]:
+        return self.driver.execute(COMMAND, job or self.job())
+
+    def rate(self, level: int, after_s: float = 2.0) -> Rated:
+        """Run one session with one key press."""
+        self.link.say(self.pad.keys[level], after_s)
+        (event,) = list(self.start())
+        assert isinstance(event, Rated)
+        return event
+
+    def poll(self, wait_s: float = 0.0) -> list[Payload]:
+        return list(self.driver.poll(wait_s))
 
 
 def test_the_bytes_are_those_of_the_document() -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from drivers._pad_compile import ProfileError, load
 from drivers._pad_notation import NotationError, parse_bytes, parse_parts, render
+from drivers._pad_profile import Profile
 from drivers.pad_serial import PadSettings
 from tests.drivers.test_pad_fakes import PADS
+from tests.support.project import ROOT
 
 GOOD = """\
 title = "a pad of the hall"
@@ -198,6 +201,15 @@ def test_an_address_that_the_profile_cannot_carry(tmp_path: Path) -> None:
     path.write_text(GOOD.replace("{address}", "{address:d1}"), encoding="utf-8")
     assert PadSettings(profile=str(path), pad_address=9).problems() == {}
     assert "at most 9" in PadSettings(profile=str(path), pad_address=10).problems()["pad_address"]
+
+
+def test_the_profile_in_the_document_is_sound(tmp_path: Path) -> None:
+    blocks = (ROOT / "docs" / "pads.md").read_text(encoding="utf-8").split("```toml\n")[1:]
+    (example,) = [block.partition("```")[0] for block in blocks if block.startswith("title")]
+    path = tmp_path / "ours.toml"
+    path.write_text(example, encoding="utf-8")
+    assert PadSettings(profile=str(path)).problems() == {}
+    assert tomllib.loads(example).keys() == set(Profile.__struct_fields__), "it uses everything"
 
 
 # --- the notation --------------------------------------------------------------------------------

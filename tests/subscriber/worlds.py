@@ -45,6 +45,10 @@ class World:
     def is_sealed(self, seq: int) -> bool:
         return seq in self._sealed
 
+    def is_gone(self, seq: int) -> bool:
+        """Whether the window answers a question for *seq* with a tombstone."""
+        return seq in self._gone
+
     def run(self) -> None:
         for step in range(MOST_STEPS):
             fair = step > FAIR_AFTER

@@ -10,7 +10,9 @@ from urllib.parse import quote
 from simulators.people import citizen
 from simulators.records import Citizen
 
-_SHORTEST = 3  # characters; a shorter name would be found in innocent text
+_SHORTEST = 2  # characters of a text
+_SHORTEST_FORM = 6  # bytes: shorter ones stand in sealed bodies by chance
+_SHORTEST_CODED = 8  # characters of base64 or hex, likewise
 
 
 def of_citizen(person: Citizen) -> list[str]:
@@ -31,19 +33,19 @@ def forms(text: str) -> Iterator[bytes]:
     """Yield *text* as it could stand in a log, a packet or a file."""
     for encoding in ("utf-8", "utf-16-le", "gb18030"):
         raw = text.encode(encoding)
-        yield raw
-        yield raw.hex().encode()
-        yield raw.hex().upper().encode()
-        yield raw.hex(" ").encode()
-        for shift in range(3):  # base64 looks different at each of three alignments; edges depend on neighbours
-            yield base64.b64encode(b"\0" * shift + raw)[4 if shift else 0 : -4]
+        if len(raw) >= _SHORTEST_FORM:
+            yield raw
+        # base64 looks different at each of three alignments, and its edges depend on the neighbours
+        coded = [base64.b64encode(b"\0" * shift + raw)[4 if shift else 0 : -4] for shift in range(3)]
+        coded += [raw.hex().encode(), raw.hex().upper().encode(), raw.hex(" ").encode()]
+        yield from (form for form in coded if len(form) >= _SHORTEST_CODED)
     yield quote(text).encode()
     yield text.encode("unicode_escape")
 
 
 def found(canaries: Iterable[str], places: Iterable[tuple[str, bytes]]) -> list[str]:
     """Return where canaries stand, without repeating them."""
-    needles = [(number, form) for number, text in enumerate(canaries) for form in forms(text) if len(form) >= _SHORTEST]
+    needles = [(number, form) for number, text in enumerate(canaries) for form in set(forms(text))]
     return [
         f"canary {number} in {place} at byte {data.index(form)}"
         for place, data in places

@@ -1,0 +1,62 @@
+"""A back office in a thread of its own, on the real subscriber library: what it was given, in order."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from edge.subscriber import Event, Gap, Notice, Subscriber
+from tests.support.wait import wait_until
+
+
+class Office:
+    """Subscribes as *name* to one hall and keeps all events; a context manager."""
+
+    def __init__(self, url: str, name: str, hall: str, keys: Sequence[Path] = ()) -> None:
+        self.events: list[Event] = []
+        self.gaps: list[Gap] = []
+        self.duplicates = 0
+        self._settings = (url, name, hall, keys)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._connected = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._listen()), name="office", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        wait_until(self._connected.is_set, what="the back office is connected")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._loop is not None and self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(10)
+
+    @property
+    def seqs(self) -> list[int]:
+        return [event.seq for event in list(self.events)]
+
+    def wait_seq(self, seq: int, deadline_s: float = 30.0) -> None:
+        """Wait until everything up to *seq* was delivered."""
+        wait_until(lambda: self.events and self.events[-1].seq >= seq, deadline_s, f"seq {seq} is delivered")
+
+    async def _listen(self) -> None:
+        url, name, hall, keys = self._settings
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        try:
+            async with Subscriber(url, name=name, hall=hall, keys=keys, on_notice=self._noticed) as office:
+                while not office.connected:
+                    await asyncio.sleep(0.01)
+                self._connected.set()
+                async for event in office:
+                    self.events.append(event)
+                    self.duplicates = office.duplicates
+        except asyncio.CancelledError:
+            pass
+
+    def _noticed(self, notice: Notice) -> None:
+        if isinstance(notice, Gap):
+            self.gaps.append(notice)
