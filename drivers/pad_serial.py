@@ -96,7 +96,7 @@ class SerialPad(Driver):
         self.settings: PadSettings = settings
         self._protocol = load(settings.profile)
         heartbeat = self._protocol.profile.heartbeat
-        self.proof_s = 3 * heartbeat.every_s if heartbeat else None  # type: ignore[misc]  # differs by profile
+        self.proof_s = 3 * heartbeat.every_s if heartbeat else None
         self.counts: Counter[str] = Counter()
         self._line = PadLine(self._protocol, settings.pad_address, port)
         self._acknowledged: tuple[bytes, float] | None = None  # the last key and when

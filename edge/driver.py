@@ -85,7 +85,7 @@ class Driver(ABC):
     """The commands :meth:`execute` understands, as the contract's parameter types."""
     poll_limit_s: ClassVar[float] = 5.0
     """``open`` and ``poll`` (beyond its ``wait_s``) end within this, else the lane counts as hung."""
-    proof_s: ClassVar[float | None] = None
+    proof_s: float | None = None
     """Bytes arrive at least this often from a healthy device; ``None``: a healthy one may be silent."""
     public_traffic: ClassVar[bool] = False
     """Whether raw bytes may be logged at TRAFFIC level: only when they never hold a person's data."""

@@ -20,8 +20,10 @@ _LISTS = (list, tuple, set, frozenset)
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text", dict: "a table"}
 _LIMITS = {
     "ge": "at least",
+    "gt": "above",
     "min_length": "of length at least",
     "le": "at most",
+    "lt": "below",
     "max_length": "of length at most",
     "pattern": "matching",
 }
@@ -101,13 +103,9 @@ def _described(value: object) -> str:
         return f"the number {value}" if abs(value) < 10**15 else "a number beyond all bounds"
     if isinstance(value, str):
         return f"the text {quoted(value)}"
-    return (
-        "a table"
-        if isinstance(value, dict)
-        else f"a list of {len(value)}"
-        if isinstance(value, list)
-        else "a date or time"
-    )
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return "a table" if isinstance(value, dict) else "a date or time"
 
 
 def _expected(kind: Any) -> str:
@@ -121,7 +119,7 @@ def _expected(kind: Any) -> str:
     words = "a list" if origin in _LISTS else _WORDS.get(origin or base, f"a value of type {base}")
     if _is_struct(base):
         words = f"a table with {', '.join(field.encode_name for field in _fields(base) if field.required)}"
-    for meta in metas:
+    for meta in (meta for meta in metas if isinstance(meta, msgspec.Meta)):
         limits = [f"{word} {limit}" for name, word in _LIMITS.items() if (limit := getattr(meta, name)) is not None]
         words += f" ({meta.description})" if meta.description else f" {', '.join(limits)}"
     words = re.sub("at least (\\S+), (?:of length )?at most", "between \\1 and", words)

@@ -22,6 +22,7 @@ _SCHEMES: Mapping[str, Mapping[str, Sequence[int | str]]] = {
     "replay": {"split": range(65536), "chunk": range(1, 4097)},
 }
 _HOST_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9._-]{0,252})(?::([0-9]{1,9}))?")
+_NODE = re.compile(r"/dev/[\w./-]{1,60}")
 _MAX_PORT = 65535
 
 
@@ -39,9 +40,11 @@ def parse_address(text: str) -> Address:
     scheme, _, rest = text.partition("://")
     target, mark, query = rest.partition("?")
     if scheme not in _SCHEMES:
-        near = f"serial://{text}" if text.startswith("/dev/") else nearest(scheme, _SCHEMES)
+        near = f"serial://{text}" if _NODE.fullmatch(text) else nearest(scheme, _SCHEMES)
         action = f"begin it with {', '.join(f'{known}://' for known in _SCHEMES)}"
-        raise ConfigError([Problem("CFG-131", f"the address {quoted(text)} has no known scheme", action, near)])
+        raise ConfigError(
+            [Problem("CFG-131", f"the address begins with no known scheme, but {quoted(scheme)}", action, near)]
+        )
     problems = [_target_problem(scheme, target)]
     options: dict[str, str] = {}
     for option in query.split("&") if mark else ():
@@ -76,7 +79,7 @@ def _target_problem(scheme: str, target: str) -> Problem | None:
     if scheme != "tcp":
         if target.startswith("/") and target.isprintable() and not target.endswith("/"):
             return None
-        near = f"{scheme}:///{target}" if target.startswith("dev/") else None
+        near = f"{scheme}:///{target}" if _NODE.fullmatch(f"/{target}") else None
         action = f"write {scheme}:// and then the whole path with its first slash"
         return Problem("CFG-130", f"the address names no file by its path: {quoted(target)}", action, near)
     try:

@@ -220,8 +220,8 @@ class ReplayLink:
             step = self._next()
             if step is None:
                 raise DeviceLost(CODES["REP-105"], code="REP-105")
-            if step.sign == "=" and step.ticks - self._passed > until - self._ticks:
-                self._passed += until - self._ticks
+            if step.sign == "=" and (rest := step.ticks - self._passed) and rest >= until - self._ticks:
+                self._passed += until - self._ticks  # what comes at the very end of a wait comes after it
                 self._ticks = until
                 return False
             if step.sign == ">":

@@ -77,6 +77,8 @@ class WindowSequence:
 
     def offer(self, view: View) -> None:
         """Take one view of one event."""
+        if view.bad and view.epoch != self.epoch:
+            return
         self.told_epoch(view.epoch)
         assert self._current is not None  # noqa: S101  told_epoch made it
         if view.epoch == self._current.epoch:

@@ -48,6 +48,8 @@ class Series:
 
     def offer(self, view: View) -> None:
         """Take one view of one event."""
+        if view.bad and view.seq > self._highest:
+            return  # it proves nothing, not even that the event exists
         if self.next is None:
             floor = view.seq if self._first_head is None else self._first_head + 1
             self.begin(min(view.seq, floor))

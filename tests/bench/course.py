@@ -167,7 +167,8 @@ def _checked(contender: Contender, chunks: Sequence[Chunk], first: int, began: f
 def _code(contender: Contender, arrival: Arrival) -> tuple[int, int]:
     found = _CODE.search(arrival.payload)
     if found is None or arrival.topic.split("/")[3] != contender.name:
-        raise BenchFailure(f"a message on {arrival.topic} while {contender.label} has its turn")
+        late = _series(arrival)[1]
+        raise BenchFailure(f"event {late} on {arrival.topic} while {contender.label} has its turn")
     return int(found[1]), int(found[2])
 
 

@@ -184,7 +184,12 @@ SETTINGS = [
     setting("negative", "CFG-113", "retries = -1 #!", "got the number -1"),
     setting("no-digits", "CFG-113", 'serial = "12a" #!', "a text matching ^[0-9]+$"),
     setting("no-choice", "CFG-113", 'lamp = { colour = "rod" } #!', "colour: expected one of", 'did you mean "red"'),
-    setting("in-a-table", "CFG-112", 'lamp.colour = "red"\nlamp.blink_s = "fast" #!', "blink_s: expected a number"),
+    setting(
+        "in-a-table",
+        "CFG-112",
+        'lamp.colour = "red"\nlamp.blink_s = "fast" #!',
+        "blink_s: expected a number above 0, at most 2",
+    ),
     setting("key-in-a-table", "CFG-110", 'lamp = { colour = "red", on = true } #!', 'unknown key "on"'),
     setting("nothing-in-a-table", "CFG-111", "lamp = {} #!", "colour is missing", 'one of "red", "green"'),
     setting("in-a-list", "CFG-113", 'lamps = [\n{ colour = "red" },\n{ colour = "blue" }, #!\n]', 'the text "blue"'),

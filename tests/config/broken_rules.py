@@ -6,10 +6,11 @@ from tests.config.broken import JWK, KEY, TCP, TLS, URL, WINDOW, Broken, at, bro
 
 ADDRESSES = [
     at("bare-node", "CFG-131", "/dev/ttyUSB0", 'did you mean "serial:///dev/ttyUSB0"'),
-    at("windows-port", "CFG-131", "COM3", 'address "COM3" has no known scheme', "serial://"),
-    at("empty-address", "CFG-131", "", 'address "" has no known scheme'),
+    at("windows-port", "CFG-131", "COM3", 'no known scheme, but "COM3"', "serial://"),
+    at("empty-address", "CFG-131", "", 'no known scheme, but ""'),
     at("scheme-typo", "CFG-131", "serail:///dev/ttyS0", 'did you mean "serial"'),
     at("scheme-case", "CFG-131", "Serial:///dev/ttyS0", 'did you mean "serial"'),
+    at("camera-with-login", "CFG-131", r"rtsp://admin:hunter2\u0040cam", 'but "rtsp"'),
     at("no-scheme-like-it", "CFG-131", "usb://0bda:0169", "serial://, tcp://, replay://"),
     at("two-slashes", "CFG-130", "serial://dev/ttyS0", 'did you mean "serial:///dev/ttyS0"'),
     at("no-path", "CFG-130", "serial://", "names no file by its path"),

@@ -50,7 +50,12 @@ def test_hosts() -> None:
 
 
 @given(
-    st.one_of(st.text(), st.from_regex(r"(serial|tcp|replay)://[^\n]*"), st.from_regex(r"serial:///dev/x\?[a-z=&0-9]*"))
+    st.one_of(
+        st.text(),
+        st.from_regex(r"(serial|tcp|replay)://[^\n]*"),
+        st.from_regex(r"(serial://)?/?dev/(.|\n)*"),
+        st.from_regex(r"serial:///dev/x\?[a-z=&0-9]*"),
+    )
 )
 def test_whatever_is_written_it_is_read_or_refused(text: str) -> None:
     try:

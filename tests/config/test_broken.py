@@ -87,7 +87,7 @@ def only(caught: pytest.ExceptionInfo[ConfigError]) -> tuple[str, str]:
 
 @pytest.mark.parametrize(
     ("name", "says"),
-    [("none.toml", "No such file"), ("", "no ordinary file"), ("a\0b", "null byte"), ("x" * 999, "too long")],
+    [("none.toml", "No such file"), ("", "no ordinary file"), ("a\0b", "embedded null"), ("x" * 999, "too long")],
 )
 def test_a_file_that_is_not_there(name: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:

@@ -11,8 +11,6 @@ from simulators.people import citizen
 from tests.drivers.idcard_rig import Rig, driver, polled
 from tests.drivers.test_idcard_faults import CARD, ONCE, SOON, laid
 
-# --- silence is not health -----------------------------------------------------------------------
-
 
 @pytest.mark.parametrize("command", ["", *SOON])
 def test_silence(command: str) -> None:
@@ -49,7 +47,7 @@ def test_answers_that_stay_damaged() -> None:
 
 
 def test_the_longest_pass_is_within_the_limit() -> None:
-    """A card that was read, changed for one whose record is cut short twice, with probes that fail as well."""
+    """Records that take their whole time and are cut short, and probes that come late."""
     rig = Rig(requires_removal=0, read_time=5.4)
     made = laid(rig, fingerprints=True, new_addresses=True)
     rig.do("truncate 2300 answer=3010 times=9")

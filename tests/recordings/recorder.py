@@ -1,7 +1,7 @@
 """Record what a driver and a device say to each other, on the clock that a replay will have.
 
 Both count only what the driver waits for, so the driver decides the same in the replay: a wait that found nothing
-took exactly as long as it was to take, one that was ended by bytes took the real time, in whole milliseconds.
+took exactly as long as it was to take, one that bytes have ended took the real time, in whole milliseconds.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Recorder:
         found = work(wait_s)
         passed = ticks(wait_s)
         if found:
-            passed = min(passed, round((time.monotonic() - started) * 1e3) * MILLISECOND)
+            passed = min(max(0, passed - 1), round((time.monotonic() - started) * 1e3) * MILLISECOND)
         self._ticks += passed
         if passed:
             self._steps.append(("=", passed))
@@ -67,7 +67,7 @@ class Recorder:
                 waited += value
                 continue
             if waited:
-                yield f"= {waited / 1e6:.6f}".rstrip("0")
+                yield "= " + f"{waited / 1e6:.6f}".rstrip("0").rstrip(".")
                 waited = 0
             if sign:
                 yield f"{sign} {value.hex(' ').upper()}".rstrip()

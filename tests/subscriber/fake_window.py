@@ -117,7 +117,7 @@ class FakeWindow:
         self.rows[seq] = Row(place, json.dumps(public).encode(), sealed)
         return seq
 
-    def seal(self, seq: int, place: str, event: dict[str, Any], **other: Any) -> bytes:
+    def seal(self, seq: int, place: str, event: dict[str, Any], /, **other: Any) -> bytes:
         """Return the sealed view; *other* replaces what its aad says."""
         aad = {"window": self.full_name, "epoch": self.epoch, "seq": str(seq), "type": event["type"]}
         aad |= {"topic": f"{self.root}/event/{place}"} | other

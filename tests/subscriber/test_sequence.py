@@ -182,6 +182,14 @@ def test_a_view_for_other_keys_is_delivered_unreadable_at_once() -> None:
     assert [item.unreadable for item in delivered(own)] == ["SEC-101"]
 
 
+def test_a_view_that_cannot_be_opened_proves_nothing_but_that() -> None:
+    own = sequence(joins=True, mark=Mark(1, 0))
+    offer(own, sealed(5, bad="SEC-102"), View(epoch=9, seq=1, body=None, branch="sealed", bad="SEC-102"))
+    tick(own, 0, 100)
+    assert not own.out
+    assert own.questions(100) == []
+
+
 def test_a_damaged_view_gets_one_more_chance() -> None:
     own = sequence(joins=True)
     offer(own, public(1, sealed=True), sealed(1, bad="SEC-102"))

@@ -93,9 +93,7 @@ class Broker:
             command = [mosquitto_path(), "-c", str(config)]
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
         self.process = process
-        wait_until(
-            lambda: process.poll() is not None or _accepts(port), START_S, f"mosquitto answers on {port}"
-        )
+        wait_until(lambda: process.poll() is not None or _accepts(port), START_S, f"mosquitto answers on {port}")
         return process.poll() is None
 
     def _config_lines(self, port: int) -> list[str]:

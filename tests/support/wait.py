@@ -14,7 +14,7 @@ FIRST_PAUSE_S = 0.001
 LONGEST_PAUSE_S = 0.02
 
 
-def wait_until(predicate: Callable[[], T], deadline_s: float = 5, what: str = "the condition") -> T:
+def wait_until(predicate: Callable[[], T | None], deadline_s: float = 5, what: str = "the condition") -> T:
     """Return the predicate's first true result; ``AssertionError`` names *what* did not come true."""
     for pause_s in _pauses(deadline_s):
         if result := predicate():
@@ -24,7 +24,7 @@ def wait_until(predicate: Callable[[], T], deadline_s: float = 5, what: str = "t
 
 
 async def wait_until_async(
-    predicate: Callable[[], Awaitable[T] | T], deadline_s: float = 5, what: str = "the condition"
+    predicate: Callable[[], Awaitable[T | None] | T | None], deadline_s: float = 5, what: str = "the condition"
 ) -> T:
     """Do the same without blocking the loop; the predicate may be a coroutine function."""
     for pause_s in _pauses(deadline_s):
@@ -43,11 +43,11 @@ def _pauses(deadline_s: float) -> Iterator[float]:
         pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
 
 
-async def _value(result: Awaitable[T] | T) -> T:
+async def _value(result: Awaitable[T | None] | T | None) -> T | None:
     return await result if isawaitable(result) else result
 
 
-def _last_try(result: T, deadline_s: float, what: str) -> T:
+def _last_try(result: T | None, deadline_s: float, what: str) -> T:
     if not result:
         raise AssertionError(f"waited {deadline_s:g} s, but not: {what}")
     return result

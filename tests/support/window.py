@@ -19,12 +19,13 @@ from typing import Any, Self
 
 import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edge.tools.ask import answers
 from simulators.bench import Bench
-from tests.support import canaries
+from tests.support import canaries, contract
 from tests.support.broker import Broker
 from tests.support.wait import wait_until
 
@@ -40,10 +41,10 @@ class Wiretap:
     def __init__(self, port: int) -> None:
         self.messages: list[tuple[str, bytes, bool]] = []
         self._heard = threading.Condition()
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
         self._client.on_message = self._on_message
-        self._client.reconnect_delay_set(0.1, 0.2)
+        self._client.reconnect_delay_set(1, 1)
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         wait_until(self._client.is_connected, what="the wiretap hears")
@@ -240,15 +241,23 @@ class WindowUnderTest:
 
     def close(self) -> None:
         """Stop everything, and search all of it for personal data."""
-        places = [("a command line", Path(f"/proc/{self.process.pid}/cmdline").read_bytes())] if self._alive else []
+        places = self._command_line()
         self.stop()
         self.tap.close()
         self.bench.close()
         assert not self.leaks(places)
+        assert not contract.breaks(self._ours())
 
-    @property
-    def _alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+    def _ours(self) -> list[tuple[str, bytes, bool]]:
+        """Return what the daemon sent: what a test itself publishes may be as wrong as it likes."""
+        theirs = ("request", "ack", "replay", "nothing")
+        own = [message for message in self.tap.messages if message[0].startswith(f"{BASE}/")]
+        return [message for message in own if message[0].split("/")[4] not in theirs]
+
+    def _command_line(self) -> list[tuple[str, bytes]]:
+        if self.process is None or self.process.poll() is not None:
+            return []
+        return [("the command line", Path(f"/proc/{self.process.pid}/cmdline").read_bytes())]
 
     def leaks(self, more: Sequence[tuple[str, bytes]] = ()) -> list[str]:
         """Return where planted personal data stands that nobody but the back office may see."""

@@ -43,6 +43,11 @@ def head(window: WindowUnderTest) -> int:
     return int(status["health"]["head_seq"])
 
 
+def wait_spoken(window: WindowUnderTest, before: int) -> None:
+    """Wait until there is more on the broker than *before*."""
+    wait_until(lambda: len(window.tap.messages) > before, what="the daemon speaks")
+
+
 def check_complete(window: WindowUnderTest, office: Office) -> None:
     """Every seq once, in order, none missing; a repeated seq on the wire always with the same id."""
     last = head(window)
@@ -64,7 +69,7 @@ def test_kill_at_random_moments_loses_nothing(window: WindowUnderTest) -> None:
             before = len(window.tap.messages)
             window.start(ready=False)
             if moments.random() < 0.75:  # the others are killed while they start
-                wait_until(lambda before=before: len(window.tap.messages) > before, what="the daemon speaks")
+                wait_spoken(window, before)
             threading.Event().wait(moments.uniform(0.0, 0.25))
             window.kill()
         window.start()

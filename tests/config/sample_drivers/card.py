@@ -21,7 +21,7 @@ class CardSettings(Settings, frozen=True, kw_only=True):
     read: Literal["presence", "verify", "fields", "full"] = "verify"
     fields: Annotated[tuple[Literal["name", "number", "address"], ...], Meta(max_length=3)] = ()
     purpose: Annotated[str, Meta(max_length=40)] | None = None
-    retries: Annotated[int, Meta(ge=0)] = 3
+    retries: Annotated[int, "for a person", Meta(ge=0)] = 3
     serial: Annotated[str, Meta(pattern="^[0-9]+$")] | None = None
     password: Annotated[str, Meta(max_length=8)] | None = None
     lamp: Lamp | None = None

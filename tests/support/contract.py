@@ -1,0 +1,60 @@
+"""Holds what crosses a broker against the committed contract in ``docs/contract``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from tests.support.project import ROOT
+
+FOLDER = ROOT / "docs" / "contract"
+MOST_PER_CHANNEL = 100  # a flood repeats itself
+
+
+@cache
+def validator(file: str) -> Draft202012Validator:
+    return Draft202012Validator(json.loads((FOLDER / file).read_text(encoding="utf-8")))
+
+
+@cache
+def channels() -> tuple[tuple[re.Pattern[str], str, bool], ...]:
+    """Return ``(topic pattern, schema file, sealed)`` of every channel of the AsyncAPI document."""
+    document = json.loads((FOLDER / "asyncapi.json").read_text(encoding="utf-8"))
+    rows = []
+    for channel in document["channels"].values():
+        (message,) = channel["messages"].values()
+        reference = message.get("x-plaintext", message["payload"]).get("$ref", "")
+        pattern = re.sub(r"\\{[a-z_]+\\}", "[^/]+", re.escape(channel["address"]))
+        rows.append((re.compile(pattern + r"\Z"), reference.removeprefix("./"), "x-plaintext" in message))
+    return tuple(rows)
+
+
+def breaks(messages: Iterable[tuple[str, bytes, bool]]) -> list[str]:
+    """Return what in *messages* (topic, payload, retained) is not as the contract says; never the values."""
+    seen: Counter[str] = Counter()
+    found = []
+    for topic, payload, _ in messages:
+        row = next(((file, sealed) for pattern, file, sealed in channels() if pattern.match(topic)), None)
+        if row is None:
+            found.append(f"no channel for the topic {topic}")
+            continue
+        file, sealed = row
+        seen[file] += 1
+        if not payload or not file or seen[file] > MOST_PER_CHANNEL:
+            continue
+        if sealed:
+            found += [] if {"protected", "recipients", "aad"} <= set(json.loads(payload)) else [f"{topic}: no JWE"]
+        else:
+            found += [f"{topic}: {fault}" for fault in faults(file, json.loads(payload))]
+    return found
+
+
+def faults(file: str, body: Any) -> list[str]:
+    """Return the places of *body* that the schema in *file* does not allow, and its topics' size."""
+    return [f"{error.json_path} breaks {error.validator}" for error in validator(file).iter_errors(body)]
