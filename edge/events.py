@@ -14,11 +14,11 @@ import msgspec
 from msgspec import Meta
 
 Level = Annotated[int, Meta(ge=1, le=5, description="5 非常满意, 4 满意, 3 基本满意, 2 不满意, 1 非常不满意")]
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="keyed digest: equal means same, nothing more")]
-Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)", description="keyed digest: equal means same, nothing more")]
+Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$(?!\n)")]
 Milliseconds = Annotated[int, Meta(ge=0)]
-RequestId = Annotated[str, Meta(pattern="^[0-9a-fA-F-]{36}$", description="UUID")]
-Token = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{1,64}$")]
+RequestId = Annotated[str, Meta(pattern=r"^[0-9a-fA-F-]{36}$(?!\n)", description="UUID")]
+Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,64}$(?!\n)")]
 
 DocumentType = Literal["prc-resident", "foreigner-2017", "foreigner-2023", "hmt-residence"]
 CardWarning = Literal[
@@ -140,7 +140,7 @@ class Rejected(Payload, frozen=True, kw_only=True):
     type = "rejected"
     reason: CardRejection
     advice: Advice
-    status: Annotated[str, Meta(pattern="^[0-9a-f]{2}$", description="the reader's own status, hex")] | None = None
+    status: Annotated[str, Meta(pattern=r"^[0-9a-f]{2}$(?!\n)", description="the reader's own status, hex")] | None = None
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -204,7 +204,7 @@ class Scanned(Payload, frozen=True, kw_only=True):
 
     content: Literal["personal", "public"]
     symbology: str | None = None
-    aim: Annotated[str, Meta(pattern=r"^\][A-Za-z][0-9A-Za-z]$", description="AIM identifier]cm")] | None = None
+    aim: Annotated[str, Meta(pattern=r"^\][A-Za-z][0-9A-Za-z]$(?!\n)", description="AIM identifier]cm")] | None = None
     length_bytes: Annotated[int, Meta(ge=0)]
     encoding: Literal["utf-8", "gb18030", "latin-1"] = "utf-8"
     text: str | None = None
@@ -266,7 +266,7 @@ class Evaluate(Params, frozen=True, kw_only=True):
     timeout_s: Annotated[int, Meta(ge=3, le=180)] = 30
     form_id: Token | None = None
     form_version: Token | None = None
-    staff: Annotated[str, Meta(pattern="^[0-9]{1,6}$", description="number shown on the pad")] | None = None
+    staff: Annotated[str, Meta(pattern=r"^[0-9]{1,6}$(?!\n)", description="number shown on the pad")] | None = None
 
 
 EVENTS: tuple[type[Payload], ...] = (
@@ -281,14 +281,14 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """CloudEvents 1.0 in structured JSON, with hall-edge's extension attributes."""
 
     specversion: Literal["1.0"]
-    id: Annotated[str, Meta(pattern="^[0-9a-f-]{36}$", description="UUIDv7, never changed on resend")]
+    id: Annotated[str, Meta(pattern=r"^[0-9a-f-]{36}$(?!\n)", description="UUIDv7, never changed on resend")]
     source: Annotated[str, Meta(description="urn:hall:{hall}:{window}:{device}")]
     type: str
     time: Annotated[str, Meta(description="RFC 3339 with offset")]
     dataschema: str
     datacontenttype: Literal["application/json"]
     epoch: int
-    seq: Annotated[str, Meta(pattern="^[0-9]{1,20}$", description="one unbroken series per window")]
+    seq: Annotated[str, Meta(pattern=r"^[0-9]{1,20}$(?!\n)", description="one unbroken series per window")]
     boot: str
     mono: Annotated[str, Meta(description="monotonic nanoseconds")]
     clock: Literal["synced", "free"]

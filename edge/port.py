@@ -44,7 +44,7 @@ class DevicePort:
         if self.address.scheme == "serial":
             numbers = {key: int(options[key]) for key in ("baud", "data_bits", "stop_bits") if key in options}
             wanted = replace(line or SerialLine(), **numbers, parity=options.get("parity", (line or SerialLine()).parity))
-            self._link = open_serial(target, wanted, self._tap)
+            self._link = open_serial(target, wanted, self._tap, fixed="baud" in options)
         elif self.address.scheme == "tcp":
             host, _, port = target.rpartition(":")
             self._link = open_tcp(host.strip("[]"), int(port), self._tap)
@@ -53,7 +53,7 @@ class DevicePort:
             self.monotonic = replay.monotonic
             self._link = replay
         self.simulated = self._link.simulated
-        self.last_proof = self.monotonic()
+        self.last_proof = None  # an open line proves nothing yet
         return self._link
 
     def digest(self, text: str) -> str:

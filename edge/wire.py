@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from edge.events import RequestId, Token
 
-Seq = Annotated[str, Meta(pattern="^[0-9]{1,20}$", description="64-bit number as text")]
+Seq = Annotated[str, Meta(pattern=r"^[0-9]{1,20}$(?!\n)", description="64-bit number as text")]
 Stamp = Annotated[str, Meta(description="RFC 3339 with offset")]
 State = Literal[
     "starting", "ready", "busy", "attention", "absent", "denied", "held", "stuck", "fault", "disabled", "maintenance",
@@ -123,7 +123,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     request_id: RequestId
     deadline: Annotated[str, Meta(max_length=40, description="RFC 3339 with offset, at most an hour ahead")]
     params: dict[str, Any] = {}
-    case: Annotated[str, Meta(pattern="^[A-Za-z0-9-]{1,64}$")] | None = None
+    case: Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}$(?!\n)")] | None = None
 
     def __repr__(self) -> str:
         return f"<request {self.request_id}>"

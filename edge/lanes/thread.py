@@ -29,6 +29,7 @@ class LanePort(Protocol):
 
     last_proof: float | None
 
+    def monotonic(self) -> float: ...
     def wake(self) -> None: ...
     def release(self) -> None: ...
 
@@ -59,6 +60,7 @@ class ThreadLane:
         self._jobs: deque[DeviceJob] = deque()
         self._stop = threading.Event()
         self._abandoned = False
+        self._served_from: float | None = None
         self._since = time.monotonic()
         self._limit_s: float | None = None
         self._thread = threading.Thread(target=self._main, name=f"lane-{device}", daemon=True)
@@ -71,6 +73,7 @@ class ThreadLane:
 
     async def serve(self) -> None:
         """Poll until an error, which is raised, or until :meth:`close`."""
+        self._served_from = self.port.monotonic()
         await self._watched(self._submit(self._serve))
 
     def run(self, job: DeviceJob) -> None:
@@ -119,11 +122,18 @@ class ThreadLane:
             if self._limit_s is not None and now - self._since > self._limit_s:
                 self.abandon()
                 raise DeviceTimeout(f"a call of the driver has hung for {now - self._since:.0f} s", code="DRV-104")
-            proof_s, proof = self.driver.proof_s, self.port.last_proof
-            if proof_s is not None and proof is not None and not self.busy and now - proof > proof_s:
+            silent_s = self._silent_s()
+            if silent_s > (self.driver.proof_s or silent_s):
                 self._stop.set()
                 self.port.wake()
-                raise DeviceTimeout(f"no sign of life for {now - proof:.0f} s")
+                raise DeviceTimeout(f"no sign of life for {silent_s:.0f} s")
+
+    def _silent_s(self) -> float:
+        """Return how long the device has said nothing although it could have."""
+        if self._served_from is None or self.busy:
+            return 0.0
+        proof = self.port.last_proof
+        return self.port.monotonic() - (self._served_from if proof is None else max(proof, self._served_from))
 
     # -- the lane's thread --------------------------------------------------------------------------
 

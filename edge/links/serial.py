@@ -9,7 +9,7 @@ from pathlib import Path
 
 import serial
 
-from edge.errors import DeviceAbsent, DeviceAccess, DeviceBusy, DeviceLost, DeviceProtocol
+from edge.errors import DeviceAbsent, DeviceAccess, DeviceBusy, DeviceLost, DeviceProtocol, Unsupported
 from edge.links import SerialLine
 from edge.links.fd import FdLink, Tap
 
@@ -19,12 +19,15 @@ class SerialLink(FdLink):
 
     area = "SER"
 
-    def __init__(self, line: serial.Serial, path: str, tap: Tap) -> None:
+    def __init__(self, line: serial.Serial, path: str, tap: Tap, *, fixed: bool) -> None:
         super().__init__(line.fileno(), path, tap)
         self._line = line
+        self._fixed = fixed
         self.simulated = os.path.realpath(path).startswith("/dev/pts/")
 
     def set_baud(self, baud: int) -> None:
+        if self._fixed:
+            raise Unsupported(f"the address of {self._name} says which rate it has")
         try:
             self._line.baudrate = baud
         except (OSError, ValueError) as error:
@@ -35,8 +38,8 @@ class SerialLink(FdLink):
             self._line.close()
 
 
-def open_serial(path: str, line: SerialLine, tap: Tap) -> SerialLink:
-    """Open *path*; raises ``DeviceAbsent``, ``DeviceAccess``, ``DeviceBusy`` or ``DeviceProtocol``."""
+def open_serial(path: str, line: SerialLine, tap: Tap, *, fixed: bool = False) -> SerialLink:
+    """Open *path*, at a rate that is *fixed* or may be changed; raises ``DeviceAbsent``, ``DeviceAccess``, ``DeviceBusy`` or ``DeviceProtocol``."""
     try:
         port = serial.Serial(
             path,
@@ -51,7 +54,7 @@ def open_serial(path: str, line: SerialLine, tap: Tap) -> SerialLink:
         raise _ours(path, error) from error
     except ValueError as error:
         raise DeviceProtocol(f"{path} does not take {line.baud} baud", code="SER-106") from error
-    return SerialLink(port, path, tap)
+    return SerialLink(port, path, tap, fixed=fixed)
 
 
 def _ours(path: str, error: OSError) -> Exception:

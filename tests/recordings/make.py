@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge.links.address import Address, parse_address
+from edge.links import Link, SerialLine
+from edge.links.address import Address
+from edge.links.replay import ReplayLink
 from edge.port import DevicePort
 from simulators.bench import Bench
 from tests.recordings.recorder import Recorder
@@ -48,6 +50,18 @@ class Hands:
             thread.join()
 
 
+class ReplayPort(DevicePort):
+    """A port that shows its link."""
+
+    link: ReplayLink
+
+    def open(self, line: SerialLine | None = None) -> Link:
+        link = super().open(line)
+        assert isinstance(link, ReplayLink)
+        self.link = link
+        return link
+
+
 def record(path: Path) -> list[dict[str, Any]]:
     """Write the recording for the script in *path*; return what the driver made of it."""
     script = read_script(path)
@@ -63,12 +77,16 @@ def record(path: Path) -> list[dict[str, Any]]:
     return seen
 
 
-def replay(path: Path, recording: Path, options: str = "") -> list[dict[str, Any]]:
+def replay(path: Path, recording: Path, **options: int) -> list[dict[str, Any]]:
     """Return what the driver of the script in *path* makes of *recording*, which it has to use up."""
-    port = DevicePort(DEVICE, parse_address(f"replay://{recording}{options}"), DIGEST_KEY)
+    address = Address("replay", str(recording), {name: str(value) for name, value in options.items()})
+    port = ReplayPort(DEVICE, address, DIGEST_KEY)
     driver = make_driver(path, port)
     try:
-        return Play(driver, Nobody()).run(read_script(path).steps)
+        seen = Play(driver, Nobody()).run(read_script(path).steps)
+        if not port.link.complete:
+            seen.append({"step": "the recording was not used up"})
+        return seen
     finally:
         driver.close()
 

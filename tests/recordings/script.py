@@ -14,12 +14,13 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
-from edge.driver import DeviceInfo, Driver, Port
+from edge.driver import DeviceInfo, Driver, Port, Settings
 from edge.errors import DeviceError, EdgeError, JobCancelled
 from edge.events import COMMANDS, Params, Payload
 from edge.registry import Registry
@@ -42,6 +43,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     noise_without: str = ""
 
 
+@cache
 def read_script(path: Path) -> Script:
     return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), Script)
 
@@ -51,11 +53,18 @@ def recordings() -> list[Path]:
     return sorted(FOLDER.glob("*/*.toml"))
 
 
-def make_driver(path: Path, port: Port) -> Driver:
-    """Return the driver that the script in *path* is for, with its settings."""
+@cache
+def driver_and_settings(path: Path) -> tuple[type[Driver], Settings]:
+    """Return the driver that the script in *path* is for, and what it is set to."""
     driver_type = Registry().load(path.parent.name)
     settings = msgspec.convert(read_script(path).settings, driver_type.settings_type)
     assert not settings.problems()
+    return driver_type, settings
+
+
+def make_driver(path: Path, port: Port) -> Driver:
+    """Return the driver that the script in *path* is for."""
+    driver_type, settings = driver_and_settings(path)
     return driver_type(settings, port)
 
 
