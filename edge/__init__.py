@@ -2,3 +2,5 @@
 
 See ``docs/`` for its users and ``DECISIONS.md`` for why it is as it is.
 """
+
+__version__ = "0.1.0"

@@ -12,14 +12,13 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from edge import health as healths
-from edge import logs
+from edge import __version__, logs
 from edge.commands import Commands
 from edge.config import Config, Device
 from edge.control import Control
@@ -225,7 +224,7 @@ class Daemon:
             state=state,
             epoch=self._outbox.epoch,
             boot=self._renderer.boot,
-            version=version("hall-edge"),
+            version=__version__,
             since=self._since,
             lab=self._config.window.lab,
             key=self._window_key.public if self._devices_take_sealed() else None,
@@ -269,7 +268,7 @@ class Daemon:
             "hall": window.hall,
             "window": window.window,
             "lab": window.lab,
-            "version": version("hall-edge"),
+            "version": __version__,
             "since": self._since,
             "process": healths.process_figures(threading.enumerate()),
             "devices": {

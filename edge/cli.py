@@ -9,9 +9,8 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
-from edge import logs
+from edge import __version__, logs
 from edge.errors import AlreadyRunning, ConfigError, EdgeError
 
 DEFAULT_CONFIG = "/etc/hall-edge/hall-edge.toml"
@@ -52,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser(verb: str | None) -> argparse.ArgumentParser:
     """Return the parser; the arguments of a tool are added only when its *verb* is used."""
     parser = argparse.ArgumentParser(prog="hall-edge", description="The hardware of a service-hall window, over MQTT.")
-    parser.add_argument("--version", action="version", version=f"hall-edge {version('hall-edge')}")
+    parser.add_argument("--version", action="version", version=f"hall-edge {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     run = verbs.add_parser("run", help="the daemon")
     check = verbs.add_parser("check", help="check a configuration; no device is touched")

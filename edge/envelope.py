@@ -16,6 +16,7 @@ import msgspec
 from edge.errors import EdgeError
 from edge.events import Envelope, Payload
 from edge.outbox import Row
+from edge.topics import Topics
 
 if TYPE_CHECKING:
     from edge.sealing import Sealer
@@ -49,6 +50,7 @@ class EnvelopeRenderer:
 
     def __init__(self, hall: str, window: str, *, lab: bool = False, sealer: Sealer | None = None) -> None:
         self._place = f"{hall}/{window}"
+        self._topics = Topics(hall, window)
         self._urn = f"urn:hall:{hall}:{window}"
         self._lab = lab
         self._sealer = sealer
@@ -105,7 +107,7 @@ class EnvelopeRenderer:
             "window": self._place,
             "epoch": envelope.epoch,
             "seq": envelope.seq,
-            "topic": f"sealed/{suffix}",
+            "topic": self._topics.sealed(suffix),
             "type": envelope.type,
         }
         return self._sealer.seal(plain, msgspec.json.encode(aad))

@@ -8,8 +8,8 @@ A recording is text, one step a line::
     = 0.5                                nothing happens for so many seconds
     ! absent                             the device goes away here (also at the end of the file)
 
-Options of the address: ``split=k`` breaks the device's stream behind byte *k*, so that the rest comes a
-microsecond later; ``chunk=n`` hands over at most *n* bytes a read.
+Options of the address: ``split=k`` breaks the device's stream behind byte *k*, so that a look at once finds
+nothing of the rest; ``chunk=n`` hands over at most *n* bytes a read.
 
 The clock is the link's own, in whole microseconds, and moves only while the driver waits: a recorded hour takes no
 time. A driver that writes earlier than recorded moves it up to what it answers to; one that writes something else
@@ -43,7 +43,7 @@ _ACTION = "compare the file with the format in docs/drivers.md"
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a recording: ``sign`` is one of ``> < = !``, ``ticks`` are microseconds."""
+    """One line of a recording: ``sign`` is one of ``> < = !`` (or ``|``, a break); ``ticks`` are microseconds."""
 
     sign: str
     data: bytes = b""
@@ -93,12 +93,12 @@ def _steps(words: Sequence[str], line: int) -> Iterator[Step]:
 
 
 def broken_at(steps: Sequence[Step], split: int) -> Iterator[Step]:
-    """Yield *steps* with the device's stream interrupted for a moment behind its byte number *split*."""
+    """Yield *steps* with the device's stream broken behind its byte number *split*."""
     left = split
     for step in steps:
         if step.sign == "<" and 0 < left < len(step.data):
             yield Step("<", data=step.data[:left], line=step.line)
-            yield Step("=", ticks=1, line=step.line)
+            yield Step("|", line=step.line)
             yield Step("<", data=step.data[left:], line=step.line)
         else:
             yield step
@@ -228,6 +228,8 @@ class ReplayLink:
                 self._spare_s, self._ticks = (until - self._ticks) / 1e6, until
                 return False
             self._take(step)
+            if step.sign == "|" and not wait:
+                return False
         return True
 
 

@@ -2,9 +2,9 @@
 
 What aiomqtt 2.5 hides and is needed here, so :class:`_Client` reaches below it:
 
-* when a message is acknowledged. aiomqtt answers PUBACK at once and then drops the message when its queue is
-  full. Here PUBACK is sent when the message was taken, and Receive Maximum bounds what is on its way: a slow
-  consumer makes the broker wait, nothing is dropped and memory stays bounded;
+* back-pressure. aiomqtt answers PUBACK at once, and with a bounded queue it then drops what does not fit. Here
+  PUBACK is sent when the message was taken, and while too many wait the socket is not read: the broker keeps
+  them. (Receive Maximum alone is no bound: mosquitto 2.0.11 releases up to that many more with each PUBACK.);
 * the reason code of a PUBACK (a refused publish would look like a success);
 * the socket that a failed connect leaves open.
 """
@@ -119,17 +119,50 @@ class _Client(aiomqtt.Client):
             properties=connect,
             keepalive=KEEPALIVE_S,
             timeout=ANSWER_S,
-            max_queued_incoming_messages=2 * RECEIVE_MAXIMUM,  # for brokers that ignore Receive Maximum
             socket_options=[_NODELAY],
             logger=logging.getLogger(f"{__name__}.mqtt"),
         )
         self._client.manual_ack_set(True)
         self._client.connect_timeout = CONNECT_S
         self._answers: dict[int, asyncio.Future[int]] = {}
+        self._paused = False
 
     def taken(self, message: aiomqtt.Message) -> None:
-        """Answer PUBACK for *message*."""
+        """Answer PUBACK for *message*, and read on when few are left."""
         self._client.ack(message.mid, message.qos)
+        if self._paused and self._queue.qsize() <= RECEIVE_MAXIMUM // 2:
+            self._paused = False
+            self._trust()
+            self._loop.call_soon(self._read)  # what TLS has decrypted already makes no socket readable
+            if found := self._client.socket():
+                self._loop.add_reader(found.fileno(), self._read)
+
+    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
+        super()._on_message(client, userdata, message)
+        if not self._paused and self._queue.qsize() >= RECEIVE_MAXIMUM and (found := client.socket()):
+            self._paused = True
+            self._loop.remove_reader(found.fileno())
+
+    def _read(self) -> None:
+        """Read what is there, as aiomqtt does."""
+        try:
+            while not self._paused and (found := self._client.socket()):
+                self._client.loop_read()
+                if not (isinstance(found, ssl.SSLSocket) and found.pending()):
+                    break
+        except Exception as error:  # noqa: BLE001  whatever it is, the connection is over
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+
+    async def _misc_loop(self) -> None:
+        while self._client.loop_misc() == MQTT_ERR_SUCCESS:
+            await asyncio.sleep(1)
+            if self._paused:
+                self._trust()
+
+    def _trust(self) -> None:
+        """Forget a PINGREQ without answer: while nothing is read, that proves nothing."""
+        self._client._ping_t = 0  # noqa: SLF001  no public way
 
     async def send(self, topic: str, payload: bytes, properties: Properties) -> int:
         """Publish with QoS 1 and return the PUBACK's reason code."""

@@ -27,6 +27,7 @@ from edge.subscriber.errors import BadArgument, RequestError, WireError
 from edge.subscriber.link import NO_SUBSCRIBER, Address, Link
 from edge.subscriber.topics import ROOT, checked_name, checked_window, split
 from edge.subscriber.windows import Window, Windows, decoded
+from edge.wire import EventName, Told
 
 STATUS_S = 5.0
 REPEAT_S = 5.0
@@ -45,19 +46,25 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     of: int | None = None
     text_code: str | None = None
     code: str | None = None
+    events: tuple[EventName, ...] = ()
     data: Any = None
-    error: Any = None
+    error: Told | None = None
 
     def __repr__(self) -> str:
         return f"<Reply {self.reply} {self.code or self.text_code or ''} of {self.request_id}>"
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True):
-    """How a request ended: ``ok``, ``cancelled``, ``timed-out``, ``device-error``, ``busy``, …"""
+    """How a request ended: ``ok``, ``cancelled``, ``timed-out``, ``device-error``, ``busy``, …
+
+    *events* names the events it led to; they come to subscribers like all others. *error* says what was seen
+    and what to do, when the end is not ``ok``.
+    """
 
     code: str
+    events: tuple[EventName, ...] = ()
     data: Any = None
-    error: Any = None
+    error: Told | None = None
 
     @property
     def ok(self) -> bool:
@@ -207,7 +214,7 @@ class Requester:
             return
         if reply.reply == "completion":
             code = reply.code if reply.code in _ENDS else f"unknown: {reply.code}"
-            pending.finish(Completion(code=code, data=reply.data, error=reply.error))
+            pending.finish(Completion(code=code, events=reply.events, data=reply.data, error=reply.error))
         elif pending.on_progress:
             try:
                 pending.on_progress(reply)

@@ -14,7 +14,7 @@ from edge.events import Envelope, Tombstone
 from edge.sealing import SealError, opened
 from edge.subscriber.errors import WireError
 from edge.subscriber.model import LAST_SEQ, View
-from edge.subscriber.topics import EventTopic
+from edge.subscriber.topics import ROOT, EventTopic
 
 PUBLIC_TYPE = "application/cloudevents+json"
 SEALED_TYPE = "application/jose+json"
@@ -137,10 +137,15 @@ def _belongs(envelope: Envelope, topic: EventTopic) -> bool:
 
 
 def _same(bound: Bound, envelope: Envelope, topic: EventTopic) -> bool:
-    """Return whether aad, plaintext and topic speak of one event. The aad may name either branch's topic."""
+    """Return whether aad, plaintext and topic speak of one event.
+
+    The aad may name the topic of either branch, whole or below the window's own part (``sealed/…``).
+    """
+    own = f"{ROOT}/{topic.hall}/{topic.window}/"
+    named = bound.topic if bound.topic.startswith(f"{ROOT}/") else own + bound.topic
     return (
         _belongs(envelope, topic)
         and bound.window == f"{topic.hall}/{topic.window}"
         and (bound.epoch, bound.seq, bound.type) == (envelope.epoch, envelope.seq, envelope.type)
-        and topic.same_event(EventTopic.parse(bound.topic))
+        and topic.same_event(EventTopic.parse(named))
     )

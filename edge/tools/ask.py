@@ -25,7 +25,9 @@ class Unreachable(EdgeError):
 def add_socket_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what finds the daemon's socket."""
     default = os.environ.get("RUNTIME_DIRECTORY", "/run/hall-edge")
-    parser.add_argument("--run", dest="run_dir", default=default, metavar="DIR", help="the daemon's run folder (%(default)s)")
+    parser.add_argument(
+        "--run", dest="run_dir", default=default, metavar="DIR", help="the daemon's run folder (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
@@ -37,7 +39,9 @@ def answers(run_dir: str, verb: str) -> Iterator[dict[str, Any]]:
         try:
             caller.connect(str(path))
         except PermissionError:
-            raise EdgeError(f"this user may not use {path}", code="SYS-104", action="use sudo, or join its group") from None
+            raise EdgeError(
+                f"this user may not use {path}", code="SYS-104", action="use sudo, or join its group"
+            ) from None
         except OSError as error:
             raise Unreachable(f"no daemon answers at {path} ({error.strerror or error})") from None
         caller.settimeout(None)

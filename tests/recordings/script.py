@@ -159,8 +159,8 @@ class Play:
 
     def _take(self, events: Iterable[Payload]) -> None:
         for event in events:
-            shown = {"type": f"{event.kind}.{event.type}", "data": event.view(sealed=True)}
-            self.seen[-1].setdefault("events", []).append(shown)
+            data = msgspec.json.decode(msgspec.json.encode(event.view(sealed=True)))  # lists, as a file has them
+            self.seen[-1].setdefault("events", []).append({"type": f"{event.kind}.{event.type}", "data": data})
 
 
 def command(name: str, params: Mapping[str, Any]) -> Params:

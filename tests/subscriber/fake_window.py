@@ -86,7 +86,8 @@ class FakeWindow:
         return max((int(ack["upto_seq"]) for ack in self.acks if not ack["missing"]), default=0)
 
     @contextlib.asynccontextmanager
-    async def online(self, port: int) -> AsyncIterator[FakeWindow]:
+    async def online(self, port: int, *, health_s: float | None = None) -> AsyncIterator[FakeWindow]:
+        """Connect and answer; with *health_s* also tell the health that often."""
         client_id = f"hall-edge-{self.hall}-{self.name}"
         client = aiomqtt.Client(HOST, port, identifier=client_id, protocol=aiomqtt.ProtocolVersion.V5, timeout=5)
         client.pending_calls_threshold = 1_000
@@ -95,12 +96,14 @@ class FakeWindow:
             for topic in ("ack/+", "replay/+", "request/+/+"):
                 await client.subscribe(f"{self.root}/{topic}", qos=1)
             await self.status("online")
-            listening = asyncio.create_task(self._listen())
+            tasks = [asyncio.create_task(self._listen())]
+            tasks += [asyncio.create_task(self._beat(health_s))] if health_s else []
             try:
                 yield self
             finally:
-                listening.cancel()
-                await asyncio.wait([listening])
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
                 with contextlib.suppress(aiomqtt.MqttError):
                     await self.status("offline")
 
@@ -120,7 +123,7 @@ class FakeWindow:
     def seal(self, seq: int, place: str, event: dict[str, Any], /, **other: Any) -> bytes:
         """Return the sealed view; *other* replaces what its aad says."""
         aad = {"window": self.full_name, "epoch": self.epoch, "seq": str(seq), "type": event["type"]}
-        aad |= {"topic": f"{self.root}/event/{place}"} | other
+        aad |= {"topic": f"sealed/{place}"} | other
         return self.sealer.seal(json.dumps(event).encode(), json.dumps(aad).encode())
 
     async def send(self, *seqs: int, views: Iterable[str] = ("event", "sealed")) -> None:
@@ -159,6 +162,12 @@ class FakeWindow:
         for name, value in more.items():
             setattr(properties, name, value)
         await self.client.publish(f"{self.root}/{rest}", payload, qos=1, retain=retain, properties=properties)
+
+    async def _beat(self, health_s: float) -> None:
+        with contextlib.suppress(aiomqtt.MqttError):
+            while True:
+                await self.health()
+                await asyncio.sleep(health_s)
 
     async def _listen(self) -> None:
         with contextlib.suppress(aiomqtt.MqttError):

@@ -58,7 +58,7 @@ def test_a_cable_pulled_at_every_byte_of_a_read(window: WindowUnderTest) -> None
 
     assert not window.tap.events("read")
     window.tap.wait_events("scanned", 2000)
-    assert {status["state"] for status in window.tap.on("device/gun-1/status")} == {"ready"} | {"starting"}
+    assert {status["state"] for status in window.tap.on("device/gun-1/status")} <= {"starting", "ready"}
     assert window.status()["process"]["pid"] == pid
     print(f"{len(back)} pulls: ready again after p50 {back[len(back) // 2]:.2f} s, max {back[-1]:.2f} s")
     assert back[int(len(back) * 0.99)] <= BACK_P99_S

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import EdgeError
-from edge.subscriber import Completion, Event, Gap, Notice, Subscriber
+from edge.subscriber import Completion, Gap, Notice, Subscriber
 from edge.tools.ask import answers
 from edge.tools.demo.parts import Parts
 from edge.tools.demo.visits import SCENES
@@ -26,19 +26,20 @@ _EVENT_S = 20.0
 _READY_S = 15.0
 _PULLED_S = 2.0
 _CABLES = ("id-1", "pad-1", "gun-1")
-_USABLE = ("ready", "busy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``hall-edge demo``."""
     parser.add_argument("--visits", type=int, metavar="N", help="end after N visits (default: until Ctrl-C)")
     parser.add_argument("--pause", type=float, default=1.5, metavar="S", help="seconds between visits (%(default)s)")
-    parser.add_argument("--pull", metavar="DEVICE", choices=_CABLES, help="pull this device's cable once, after a visit")
+    parser.add_argument(
+        "--pull", metavar="DEVICE", choices=_CABLES, help="pull this device's cable once, after a visit"
+    )
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Run the demo; 0 when every visit went as it should."""
-    with tempfile.TemporaryDirectory(prefix="hall-edge-demo-") as folder, Parts(Path(folder)) as parts:
+    with tempfile.TemporaryDirectory(prefix="hall-edge-") as folder, Parts(Path(folder)) as parts:
         _say(f"window demo/w01 with 4 simulated devices; broker: {parts.broker} on 127.0.0.1:{parts.port}")
         _say("LAB MODE: personal bodies are sealed to a key made for this demo; all citizens are invented")
         return asyncio.run(_Demo(parts, chosen).run())
@@ -146,7 +147,7 @@ class _Demo:
 
     async def _print_events(self, office: Subscriber) -> None:
         async for event in office:
-            _say(f"  {_line(event)}")
+            _say(f"  {event_line(event, show_personal=True)}")
             self._events.put_nowait(f"{event.kind}.{event.type}")
 
     async def _print_states(self) -> None:
@@ -158,10 +159,10 @@ class _Demo:
             while line := await reader.readline():
                 for name, device in json.loads(line)["devices"].items():
                     state = device["state"]
-                    if known.get(name, "ready") != state and not {known.get(name), state} <= {*_USABLE, None}:
+                    if state not in ("busy", "starting") and state != known.get(name, "ready"):
                         reason = f" — {device['reason']}" if device.get("reason") else ""
                         _say(f"  {name} is {state}{reason}")
-                    known[name] = state
+                    known[name] = "ready" if state in ("busy", "starting") else state
         finally:
             writer.close()
 
@@ -205,7 +206,3 @@ class _Demo:
             await asyncio.sleep(0.1)
         _say()
         show(now, sys.stdout, as_json=False)
-
-
-def _line(event: Event) -> str:
-    return event_line(event, show_personal=True)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from edge.errors import EdgeError
@@ -86,7 +87,12 @@ driver = "code_serial"
 address = "serial://{folder}/ports/ticket-1"
 content = "public"
 """
-_SIMULATED = ("id-1=idcard_sdt", "pad-1=pad_serial,profile=stx_len16", "gun-1=code_serial,aim=]Q1", "ticket-1=code_serial")
+_SIMULATED = (
+    "id-1=idcard_sdt",
+    "pad-1=pad_serial,profile=stx_len16",
+    "gun-1=code_serial,aim=]Q1",
+    "ticket-1=code_serial",
+)
 
 
 class Parts:
@@ -102,21 +108,23 @@ class Parts:
     def __enter__(self) -> Parts:
         for name in ("state", "run", "ports"):
             (self.folder / name).mkdir(mode=0o700)
-        (self.folder / "hall-edge.toml").write_text(_CONFIG.format(folder=self.folder, port=self.port), "utf-8")
+        config = self.folder / "hall-edge.toml"
+        config.write_text(_CONFIG.format(folder=self.folder, port=self.port), "utf-8")
         try:
             self._start_broker()
             ports = str(self.folder / "ports")
-            self.simulators = self._start("simulators", [sys.executable, "-m", "simulators", "--dir", ports, *_SIMULATED])
-            self._start("daemon", [sys.executable, "-m", "edge", "run", "-c", str(self.folder / "hall-edge.toml")])
+            simulators = [sys.executable, "-m", "simulators", "--dir", ports, *_SIMULATED]
+            self.simulators = self._start("simulators", simulators)
+            self._start("daemon", [sys.executable, "-m", "edge", "run", "-c", str(config)])
             self._until((self.folder / "run" / "control.sock").exists, "the daemon")
         except BaseException:
             self.__exit__()
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_error: object) -> None:
         """End all of them, the daemon first, so that it can say goodbye to the broker."""
-        for _, process in reversed(self._running):
+        for _name, process in reversed(self._running):
             process.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_S)
@@ -139,16 +147,17 @@ class Parts:
                 raise self._ended(name, process)
 
     def _start_broker(self) -> None:
-        """Start mosquitto where it is installed, else the broker that comes as a Python package."""
-        program = shutil.which("mosquitto", path=os.environ.get("PATH", "") + ":" + _SBIN)
-        config = self.folder / "broker.conf"
+        """Start mosquitto where it is installed, else (or with HALL_EDGE_DEMO_BROKER=rumqttd) the one in a wheel."""
+        wanted = os.environ.get("HALL_EDGE_DEMO_BROKER", "mosquitto")
+        program = shutil.which(wanted, path=os.environ.get("PATH", "") + ":" + _SBIN)
+        config = self.folder / "broker.toml"
         if program:
             self.broker = "mosquitto"
             user = "user root\n" if os.geteuid() == 0 else ""  # else it drops to a user without our folder
             config.write_text(_MOSQUITTO.format(port=self.port) + user, encoding="utf-8")
             self._start("broker", [program, "-c", str(config)])
         else:
-            self.broker = "rumqttd (mosquitto is not installed)"
+            self.broker = "rumqttd"
             config.write_text(_RUMQTTD.format(port=self.port), encoding="utf-8")
             code = f"from iotcore import Broker; Broker(config_path={str(config)!r}).run_forever()"
             self._start("broker", [sys.executable, "-c", code])
@@ -170,9 +179,9 @@ class Parts:
             return True
         return False
 
-    def _until(self, done: object, what: str) -> None:
+    def _until(self, done: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + _START_S
-        while not done():  # type: ignore[operator]
+        while not done():
             self.check()
             if time.monotonic() > deadline:
                 raise EdgeError(f"{what} did not start within {_START_S:.0f} s", code="SYS-120")
