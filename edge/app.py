@@ -8,17 +8,17 @@ import functools
 import os
 import re
 import signal
-import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from edge import health as healths
 from edge import __version__, logs
+from edge import health as healths
 from edge.commands import Commands
 from edge.config import Config, Device
 from edge.control import Control
@@ -30,16 +30,17 @@ from edge.outbox import Outbox, Row
 from edge.port import DevicePort
 from edge.publisher import Publisher
 from edge.replays import Replays
-from edge.state_dir import KeptKey, kept_bytes, take_lock
+from edge.state_dir import KeptKey, kept_bytes, known_names, take_lock
 from edge.supervisor import Supervisor
 from edge.topics import Topics
-from edge.transport import BrokerAddress, Message
+from edge.transport import Message, broker_address
 from edge.wire import Health, WindowStatus
 
 if TYPE_CHECKING:
     from edge.sealing import Sealer
 
 _HEALTH_S = 15.0
+_QUARANTINED = "hall.system.quarantined.v1"
 _log = logs.get("app")
 
 
@@ -77,8 +78,9 @@ class Daemon:
         self._renderer = EnvelopeRenderer(
             config.window.hall, config.window.window, lab=config.window.lab, sealer=self._sealer()
         )
+        name = f"hall-edge-{config.window.hall}-{config.window.window}"
         self._publisher = Publisher(
-            self._broker(), self._topics, config.mqtt.window, lambda: self._status("offline"),
+            broker_address(config.mqtt, name), self._topics, config.mqtt.window, lambda: self._status("offline"),
             self._heard, self._refused,
         )  # fmt: skip
         self._outbox = Outbox(self._state / "outbox.db", self._renderer.render, self._publisher.offer, names)
@@ -101,32 +103,19 @@ class Daemon:
         """Return what seals personal bodies; the library is loaded only when some device needs it."""
         if not any(device.personal for device in self._config.devices if device.enabled):
             return None
-        from edge.sealing import JweSealer, kept_key, read_key  # noqa: PLC0415  # 0.1 s and 10 MiB, not always needed
+        from edge.sealing import JweSealer, kept_key, read_key  # 0.1 s and 10 MiB, not always needed
 
         keys = [read_key(Path(subscriber.key)) for subscriber in self._config.subscribers if subscriber.key]
         if self._config.window.lab:
             keys.append(kept_key(self._state / "lab-key.jwk"))
         return JweSealer(keys)
 
-    def _broker(self) -> BrokerAddress:
-        mqtt, window = self._config.mqtt, self._config.window
-        host, port, encrypted = mqtt.broker()
-        context = None
-        if encrypted:
-            context = ssl.create_default_context(cafile=mqtt.ca)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if mqtt.certificate:
-                context.load_cert_chain(mqtt.certificate, mqtt.key)
-        password = Path(mqtt.password_file).read_text(encoding="utf-8").strip() if mqtt.password_file else None
-        return BrokerAddress(
-            host, port, f"hall-edge-{window.hall}-{window.window}", mqtt.keepalive_s, context, mqtt.username, password
-        )
-
     # -- running ------------------------------------------------------------------------------------
 
     async def _serve(self) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
+        threading.excepthook = self._thread_ended
         await self._control.start()
         self._publish_start()
         self._publisher.start(self._outbox, self._replays)
@@ -147,7 +136,8 @@ class Daemon:
         """Take everything down within a second, whatever hangs; what hangs is left to the end of the process."""
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks, timeout=0.3)
+        await asyncio.wait(tasks, timeout=0.25)
+        await self._commands.drain(0.1)
         await self._control.stop()
         self._publisher.stop(self._status("offline"), wait_s=0.4)
         self._outbox.close()
@@ -159,9 +149,15 @@ class Daemon:
             self._failure = self._failure or StoreError("a part of the daemon ended", code="SYS-110")
             self._stop.set()
 
+    def _thread_ended(self, ended: threading.ExceptHookArgs) -> None:
+        """Stop the daemon when one of its threads ends by a bug. Called in that thread."""
+        name = ended.thread.name if ended.thread else "?"
+        _log.error("a thread of the daemon ended", exc_info=ended.exc_value, extra={"fields": {"thread": name}})
+        self._store_failed(StoreError("a part of the daemon ended", code="SYS-110"))
+
     def _store_failed(self, error: StoreError) -> None:
-        """Called in the outbox's thread: without a store nothing can be accepted any more."""
-        self._failure = error
+        """Stop the daemon: without a store nothing can be accepted any more. Any thread."""
+        self._failure = self._failure or error
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)
 
@@ -176,14 +172,14 @@ class Daemon:
 
     def _refused(self, seq: int, reason: int) -> None:
         """Called in the MQTT thread when the broker refuses an event for good."""
-        found = self._outbox.between(seq, seq)
-        found.add_done_callback(
-            lambda rows: rows.exception() is None
-            and rows.result()
-            and self._outbox.commit_soon(
-                [Draft("window", Quarantined(refused_seq=str(seq), refused_id=rows.result()[0].id, puback=reason))]
-            )
-        )
+
+        def tell(found: Future[list[Row]]) -> None:
+            for row in found.result() if found.exception() is None else ():
+                if row.type != _QUARANTINED:  # else a broker that refuses everything would keep us busy for ever
+                    event = Quarantined(refused_seq=str(seq), refused_id=row.id, puback=reason)
+                    self._outbox.commit_soon([Draft("window", event)])
+
+        self._outbox.between(seq, seq).add_done_callback(tell)
 
     def _tombstone(self, seq: int, stands_for: StandsFor) -> bytes:
         return self._renderer.render(Draft("window", Tombstone(event=stands_for)), seq, self._outbox.epoch).public
@@ -192,7 +188,7 @@ class Daemon:
         """Take a message of the broker. Called in the MQTT thread."""
         branch, *rest = self._topics.inside(message.topic)
         if branch == "request":
-            self._loop.call_soon_threadsafe(self._commands.handle, message)
+            self._commands.hear(message)
         elif branch == "status":
             self._repair_status(message.payload)
         else:
@@ -200,7 +196,7 @@ class Daemon:
 
     def _repair_status(self, payload: bytes) -> None:
         """Publish ``online`` again when a late last will of ours says ``offline``."""
-        with contextlib.suppress(msgspec.DecodeError, ValueError, TypeError):
+        with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
             seen = msgspec.json.decode(payload, type=dict[str, Any]) if payload else {}
             stale = seen.get("state") == "offline" and int(seen.get("epoch") or 0) <= self._outbox.epoch
             if stale and not self._stop.is_set():
@@ -238,10 +234,14 @@ class Daemon:
         self._publisher.keep(self._status("online"))
         for device in self._devices.values():
             self._publish_device(device)
+        for gone in known_names(self._state / "devices", self._configured) - self._configured.keys():
+            for topic in (self._topics.device_status(gone), self._topics.device_about(gone)):
+                self._publisher.keep(Message(topic, b"", retain=True))
 
     def _publish_device(self, device: Supervisor) -> None:
         configured = self._configured[device.name]
-        self._publisher.keep(_retained(self._topics.device_status(device.name), healths.device_status(device, self._outbox.epoch)))
+        status = healths.device_status(device, self._outbox.epoch)
+        self._publisher.keep(_retained(self._topics.device_status(device.name), status))
         about = healths.device_about(device, configured.driver, configured.mode)
         self._publisher.keep(_retained(self._topics.device_about(device.name), about))
 
@@ -257,9 +257,9 @@ class Daemon:
                     break  # a burst is over: tell its end, so that a lost tail is noticed
 
     async def _health_body(self) -> Health:
-        count = "SELECT count(*), min(accepted) FROM event"
-        depth, oldest = await asyncio.wrap_future(self._outbox.call(lambda db: db.execute(count).fetchone()))
-        return self._health.snapshot(depth, round(time.time() - oldest, 1) if oldest else None)
+        first = "SELECT accepted FROM event ORDER BY seq LIMIT 1"
+        oldest = await asyncio.wrap_future(self._outbox.call(lambda db: db.execute(first).fetchone()))
+        return self._health.snapshot(round(time.time() - oldest[0], 1) if oldest else None)
 
     async def snapshot(self) -> dict[str, Any]:
         """Return what ``hall-edge status --json`` prints."""

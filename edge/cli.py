@@ -68,8 +68,8 @@ def _parser(verb: str | None) -> argparse.ArgumentParser:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from edge.app import Daemon  # noqa: PLC0415  # the other verbs do not need it
-    from edge.config import load  # noqa: PLC0415
+    from edge.app import Daemon  # the other verbs do not need it
+    from edge.config import load
 
     config = load(chosen.config)
     logs.set_up(config.log.level, as_json=config.log.format == "json")
@@ -88,7 +88,7 @@ def _run(chosen: argparse.Namespace) -> int:
 
 
 def _check(chosen: argparse.Namespace) -> int:
-    from edge.config import load  # noqa: PLC0415
+    from edge.config import load
 
     config = load(chosen.config)
     for warning in config.warnings:

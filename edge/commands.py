@@ -7,10 +7,12 @@ All of it runs in the event loop. A completion is stored before it is sent, so t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -20,7 +22,7 @@ from edge.driver import Driver
 from edge.errors import EdgeError, JobCancelled, Unsupported
 from edge.jobs import DeviceJob
 from edge.outbox import Outbox, Row
-from edge.requests import Asked, Refusal, parse, read_params
+from edge.requests import CODES, Asked, Refusal, check_size, parse, read_params
 from edge.supervisor import Supervisor
 from edge.topics import Topics
 from edge.transport import Message
@@ -28,14 +30,23 @@ from edge.wire import Completion, CompletionCode, EventName, Progress, RequestAc
 from edge.wire import Reply as ReplyBody
 
 _MAX_WAITING = 8
+_MAX_HEARD = 256
 _REMEMBERED = 1000
-_KEPT_S = 24 * 3600
+_LATE_S = 0.05  # so long after a job's deadline it is looked at
 _JSON = "application/json"
 _SEALED = "application/jose+json"
 _log = logs.get("commands")
 
 WindowCommand = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Reply = Callable[[ReplyBody], None]
+
+
+@dataclass(frozen=True)
+class _Running:
+    """A request that was accepted; *timer* ends it when it has not begun by its deadline."""
+
+    ack: RequestAck
+    timer: asyncio.TimerHandle
 
 
 class Commands:
@@ -54,35 +65,64 @@ class Commands:
         """Requests dropped without an answer: retained, or with no valid place to reply to."""
         self._devices, self._outbox, self._topics = devices, outbox, topics
         self._send, self._open_sealed = send, open_sealed
-        self._running: dict[str, tuple[DeviceJob, RequestAck]] = {}
+        self._running: dict[str, _Running] = {}
         self._waiting: dict[str, list[DeviceJob]] = {name: [] for name in devices}
         self._done: OrderedDict[str, bytes] = OrderedDict(outbox.call(_load).result())
+        self._heard = self._handled = 0  # the one counts in the MQTT thread, the other in the event loop
+        self._storing = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._loop = asyncio.get_running_loop()
 
+    def hear(self, message: Message) -> None:
+        """Take one message of the branch ``request/``. Called in the MQTT thread."""
+        if self._heard - self._handled >= _MAX_HEARD:
+            self._drop("more come than can be looked at")
+            return
+        self._heard += 1
+        self._soon(self.handle, message)
+
     def handle(self, message: Message) -> None:
-        """Take one message of the branch ``request/``."""
+        """Look at a request that was heard."""
+        self._handled += 1
         _, device, command = self._topics.inside(message.topic)
         if message.retain or not self._topics.may_reply_to(message.response_topic):
-            self.dropped += 1
-            why = "it was retained" if message.retain else "its Response Topic is not below our reply/"
-            _log.warning("request dropped: %s", why, extra={"fields": {"device": device, "count": self.dropped}})
+            self._drop("it was retained" if message.retain else "its Response Topic is not below our reply/")
             return
         reply = self._replier(message)
+        name = (message.response_topic or "").rpartition("/")[2]
         try:
+            check_size(message.payload)
             sealed = message.content_type == _SEALED
             body = self._open_sealed(message.payload) if sealed else message.payload
             asked = parse(body, sealed=sealed)
             if not self._seen(asked, reply):
                 self._begin(device, command, asked, reply)
         except EdgeError as error:
-            self._refuse(error, reply, (message.response_topic or "").rpartition("/")[2])
+            self._refuse(error, reply, name)
+        except Exception as error:  # noqa: BLE001  # a bug of ours: whoever asked gets an answer all the same
+            _log.error("a request cannot be handled", exc_info=error)
+            self._refuse(EdgeError("the daemon cannot handle this request", code="SYS-106"), reply, name)
+
+    async def drain(self, wait_s: float) -> None:
+        """Wait until all accepted requests are completed; whose driver takes longer than *wait_s* is cancelled."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), wait_s)
+        for job in [job for jobs in self._waiting.values() for job in jobs]:
+            job.finish(JobCancelled("the daemon stops"))
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), wait_s)
+
+    def _drop(self, why: str) -> None:
+        self.dropped += 1
+        _log.warning("request dropped: %s", why, extra={"fields": {"count": self.dropped}})
 
     # -- before it is accepted ----------------------------------------------------------------------
 
     def _seen(self, asked: Asked, reply: Reply) -> bool:
         """Answer a request that came before; return whether it did."""
         if asked.request_id in self._running:
-            reply(self._running[asked.request_id][1])
+            reply(self._running[asked.request_id].ack)
             return True
         if asked.request_id in self._done:
             reply(msgspec.json.decode(self._done[asked.request_id], type=Completion))
@@ -116,14 +156,19 @@ class Commands:
             finished=lambda rows, error: self._soon(self._finish, device, job, reply, rows, error),
         )  # fmt: skip
         ack = RequestAck(request_id=asked.request_id, position=len(waiting), deadline=asked.deadline_text)
-        self._running[asked.request_id] = (job, ack)
+        timer = self._loop.call_at(asked.deadline + _LATE_S, job.look)
+        self._running[asked.request_id] = _Running(ack, timer)
+        self._idle.clear()
         waiting.append(job)
+        self._outbox.call(lambda db: _store(db, asked.request_id, None))  # before anything that the job leads to
         reply(ack)
         supervisor.start(job)
 
     def _cancel(self, device: str, asked: Asked, reply: Reply) -> None:
         """Cancel the job named in the parameters, or all of the device's."""
         wanted = asked.params.get("request_id")
+        if set(asked.params) - {"request_id"} or not isinstance(wanted, str | None):
+            raise Refusal("cancel takes a request_id, or nothing for all requests of the device")
         jobs = [job for job in self._waiting[device] if wanted in (None, job.request_id)]
         for job in jobs:
             job.cancel()
@@ -144,22 +189,31 @@ class Commands:
 
     # -- after it was accepted ----------------------------------------------------------------------
 
-    def _finish(
-        self, device: str, job: DeviceJob, reply: Reply, rows: Sequence[Row], error: EdgeError | None
-    ) -> None:
+    def _finish(self, device: str, job: DeviceJob, reply: Reply, rows: Sequence[Row], error: EdgeError | None) -> None:
         self._waiting[device].remove(job)
-        events = tuple(EventName(id=row.id, seq=str(row.seq), type=f"hall.{_dotted(row)}.v1") for row in rows)
+        events = tuple(EventName(id=row.id, seq=str(row.seq), type=row.type) for row in rows)
         told = _told(error) if error is not None else None
         self._complete(reply, Completion(request_id=job.request_id, code=_code(error), events=events, error=told))
 
     def _complete(self, reply: Reply, completion: Completion) -> None:
-        request_id, stored = completion.request_id, msgspec.json.encode(completion)
-        self._done[request_id] = stored
+        """Store *completion*, then send it."""
+        self._storing += 1
+        self._idle.clear()
+        stored = msgspec.json.encode(completion)
+        kept = self._outbox.call(lambda db: _store(db, completion.request_id, stored))
+        kept.add_done_callback(lambda _kept: self._soon(self._completed, reply, completion, stored))
+
+    def _completed(self, reply: Reply, completion: Completion, stored: bytes) -> None:
+        self._storing -= 1
+        self._done[completion.request_id] = stored
         while len(self._done) > _REMEMBERED:
             self._done.popitem(last=False)
-        self._running.pop(request_id, None)
-        kept = self._outbox.call(lambda db: _store(db, request_id, stored))
-        kept.add_done_callback(lambda _kept: self._soon(reply, completion))
+        running = self._running.pop(completion.request_id, None)
+        if running is not None:
+            running.timer.cancel()
+        reply(completion)
+        if not (self._running or self._storing):
+            self._idle.set()
 
     def _replier(self, message: Message) -> Reply:
         def reply(body: ReplyBody) -> None:
@@ -202,16 +256,18 @@ def _told(error: EdgeError) -> Told:
     return Told(code=error.code, message=error.message, action=error.action)
 
 
-def _dotted(row: Row) -> str:
-    kind, _, type_ = row.topic.split("/")
-    return f"{kind}.{type_}"
-
-
 def _load(db: sqlite3.Connection) -> list[tuple[str, bytes]]:
-    query = "SELECT id, completion FROM request ORDER BY received DESC LIMIT ?"
-    return list(reversed(db.execute(query, (_REMEMBERED,)).fetchall()))
+    """Return the stored completions, oldest first; a request without one was cut off by the daemon's end."""
+    query = "SELECT id, completion FROM request ORDER BY rowid DESC LIMIT ?"
+    kept = reversed(db.execute(query, (_REMEMBERED,)).fetchall())
+    return [(request_id, completion or _cut_off(request_id)) for request_id, completion in kept]
 
 
-def _store(db: sqlite3.Connection, request_id: str, completion: bytes) -> None:
+def _cut_off(request_id: str) -> bytes:
+    told = Told(code="CMD-109", message=CODES["CMD-109"], action="send a new request if it is still wanted")
+    return msgspec.json.encode(Completion(request_id=request_id, code="device-error", error=told))
+
+
+def _store(db: sqlite3.Connection, request_id: str, completion: bytes | None) -> None:
     db.execute("INSERT OR REPLACE INTO request VALUES (?, ?, ?)", (request_id, time.time(), completion))
-    db.execute("DELETE FROM request WHERE received < ?", (time.time() - _KEPT_S,))
+    db.execute("DELETE FROM request WHERE rowid <= (SELECT max(rowid) FROM request) - ?", (_REMEMBERED,))

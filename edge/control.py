@@ -19,11 +19,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from edge import logs
+from edge.errors import EdgeError
 
 _MAX_LINE = 4096
+_MAX_CALLERS = 32
+_LINE_S = 5.0  # so long a caller may take for its line, or for reading ours
 _WATCH_S = 0.5
-_log = logs.get("control")
 
 Snapshot = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -39,10 +40,16 @@ class Control:
 
     async def start(self) -> None:
         """Begin to listen; a socket file left by a killed daemon is replaced (the store's lock is ours)."""
-        with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
-        self._server = await asyncio.start_unix_server(self._called, self.path, limit=_MAX_LINE)
-        self.path.chmod(0o660)
+        try:
+            self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            self.path.unlink(missing_ok=True)
+            self._server = await asyncio.start_unix_server(self._called, self.path, limit=_MAX_LINE)
+            self.path.chmod(0o660)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise EdgeError(
+                f"{self.path} cannot be made ({why})", code="SYS-107", action="check [paths] run"
+            ) from error
 
     async def stop(self) -> None:
         """End all conversations and remove the socket."""
@@ -51,18 +58,25 @@ class Control:
         for task in list(self._callers):
             task.cancel()
         await asyncio.gather(*self._callers, return_exceptions=True)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             self.path.unlink()
 
     async def _called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is not None:
-            self._callers.add(task)
-            task.add_done_callback(self._callers.discard)
+        if task is None or len(self._callers) >= _MAX_CALLERS:
+            writer.transport.abort()
+            return
+        self._callers.add(task)
+        task.add_done_callback(self._callers.discard)
         try:
             await self._converse(reader, writer)
-        except (ConnectionError, ValueError, asyncio.IncompleteReadError):
+        except EdgeError as error:
+            writer.write(_line({"error": {"code": error.code, "message": error.message}}))
+        except (OSError, ValueError, TimeoutError):
             pass  # the caller left, or sent no line of ours
+        except asyncio.CancelledError:
+            writer.transport.abort()  # the daemon ends: it does not wait for a slow reader
+            raise
         finally:
             writer.close()
 
@@ -70,18 +84,19 @@ class Control:
         if not may_ask(writer.get_extra_info("socket"), self.path):
             await _say(writer, {"error": {"code": "SYS-104", "message": "this user may not ask the daemon"}})
             return
-        verb = _verb(await reader.readline())
+        verb = _verb(await asyncio.wait_for(reader.readline(), _LINE_S))
         if verb == "status":
             await _say(writer, await self._snapshot())
         elif verb == "watch":
             last: dict[str, Any] = {}
-            while not reader.at_eof():
+            while True:
                 now = await self._snapshot()
                 if now != last:
                     await _say(writer, now)
                     last = now
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(reader.read(1), _WATCH_S)
+                    break  # whatever the caller says now, or that it leaves, ends it
         else:
             await _say(writer, {"error": {"code": "SYS-105", "message": "unknown verb; known: status, watch"}})
 
@@ -95,8 +110,12 @@ def _verb(line: bytes) -> str:
 
 
 async def _say(writer: asyncio.StreamWriter, body: dict[str, Any]) -> None:
-    writer.write(json.dumps(body, ensure_ascii=False).encode() + b"\n")
-    await writer.drain()
+    writer.write(_line(body))
+    await asyncio.wait_for(writer.drain(), _LINE_S)
+
+
+def _line(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False).encode() + b"\n"
 
 
 def may_ask(peer: socket.socket, path: Path) -> bool:

@@ -7,7 +7,7 @@ import functools
 import os
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from edge.sealing import Sealer
 
 MAX_EVENT_BYTES = 32 * 1024
+_EPOCH = datetime.fromtimestamp(0, UTC)
 _CLOCK_CHECK_S = 30.0
 _STA_UNSYNC = 0x0040
 
@@ -118,7 +119,7 @@ def _checked(payload: Payload) -> bytes:
     try:
         data = msgspec.json.encode(payload)
         _decoder(type(payload)).decode(data)
-    except (msgspec.ValidationError, TypeError, ValueError) as error:
+    except (msgspec.ValidationError, TypeError, ValueError, OverflowError) as error:
         where = str(error).rpartition("`")[0].rpartition("`")[2] or "?"
         raise BadPayload(f"{payload!r} does not fit the vocabulary at {where}") from None
     return data
@@ -140,7 +141,7 @@ def uuid7(time_ns: int) -> str:
 
 def rfc3339(time_ns: int) -> str:
     """Return *time_ns* as UTC with microseconds, ``2026-11-22T08:41:00.000000+00:00``."""
-    return datetime.fromtimestamp(time_ns // 1000 / 1e6, UTC).isoformat(timespec="microseconds")
+    return (_EPOCH + timedelta(microseconds=time_ns // 1000)).isoformat(timespec="microseconds")
 
 
 class _Timex(ctypes.Structure):

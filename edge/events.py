@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 Level = Annotated[int, Meta(ge=1, le=5, description="5 非常满意, 4 满意, 3 基本满意, 2 不满意, 1 非常不满意")]
-Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)", description="keyed digest: equal means same, nothing more")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)", description="keyed: equal means same, nothing more")]
 Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$(?!\n)")]
 Milliseconds = Annotated[int, Meta(ge=0)]
 RequestId = Annotated[str, Meta(pattern=r"^[0-9a-fA-F-]{36}$(?!\n)", description="UUID")]
@@ -96,7 +96,7 @@ class CardHolder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     valid_from: str | None = None
     valid_until: Annotated[str, Meta(description="absent together with long_term")] | None = None
     long_term: bool | None = None
-    photo_wlt: Annotated[bytes, Meta(max_length=4096, description="WLT picture as on the chip, base64")] | None = None
+    photo_wlt: Annotated[bytes, Meta(max_length=4096, description="WLT as on the chip, base64")] | None = None
     fingerprints: tuple[Annotated[bytes, Meta(max_length=512)], ...] | None = None
 
     def __repr__(self) -> str:
@@ -140,7 +140,7 @@ class Rejected(Payload, frozen=True, kw_only=True):
     type = "rejected"
     reason: CardRejection
     advice: Advice
-    status: Annotated[str, Meta(pattern=r"^[0-9a-f]{2}$(?!\n)", description="the reader's own status, hex")] | None = None
+    status: Annotated[str, Meta(pattern=r"^[0-9a-f]{2}$(?!\n)", description="the reader's own, hex")] | None = None
 
 
 class Reason(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -208,7 +208,7 @@ class Scanned(Payload, frozen=True, kw_only=True):
     length_bytes: Annotated[int, Meta(ge=0)]
     encoding: Literal["utf-8", "gb18030", "latin-1"] = "utf-8"
     text: str | None = None
-    raw: Annotated[bytes, Meta(description="the bytes as scanned, base64; absent when text says the same")] | None = None
+    raw: Annotated[bytes, Meta(description="as scanned, base64; absent when text says the same")] | None = None
 
     def hidden(self) -> frozenset[str]:
         """Return nothing for public content such as queue tickets."""

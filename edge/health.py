@@ -80,16 +80,16 @@ class HealthWatch:
             confirmed=str(replays.confirmed()) if replays.acks else None,
         )
 
-    def snapshot(self, depth: int, oldest_s: float | None) -> Health:
+    def snapshot(self, oldest_s: float | None) -> Health:
         """Return the body of the retained ``health`` message."""
-        publisher, replays = self._publisher, self._replays
-        disk = shutil.disk_usage(self._outbox.path.parent)
+        outbox, publisher, replays = self._outbox, self._publisher, self._replays
+        disk = shutil.disk_usage(outbox.path.parent)
         return Health(
-            epoch=self._outbox.epoch,
-            head_seq=str(self._outbox.head),
+            epoch=outbox.epoch,
+            head_seq=str(outbox.head),
             delivery="confirmed" if replays.acks else "broker-only",
             ladder=self.ladder(),
-            outbox=OutboxHealth(depth=depth, oldest_s=oldest_s, quarantined=publisher.refused),
+            outbox=OutboxHealth(depth=outbox.depth, oldest_s=oldest_s, quarantined=outbox.refused),
             link=LinkHealth(
                 state=publisher.link,
                 connects=publisher.connects,
@@ -111,6 +111,6 @@ def process_figures(threads: Iterable[object]) -> dict[str, int]:
     return {
         "pid": os.getpid(),
         "resident_kib": int(resident) * os.sysconf("SC_PAGE_SIZE") // 1024,
-        "handles": len(os.listdir("/proc/self/fd")),
+        "handles": sum(1 for _ in Path("/proc/self/fd").iterdir()),
         "threads": len(list(threads)),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -9,6 +10,8 @@ from collections.abc import Callable, Sequence
 from edge.errors import EdgeError, JobCancelled
 from edge.events import Params
 from edge.outbox import Row
+
+_TEXT_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
 class DeviceJob:
@@ -27,40 +30,67 @@ class DeviceJob:
         self.request_id = request_id
         self.command = command
         self.case = case
+        self.rows: list[Row] = []
+        """The events it has led to so far."""
         self.beat: Callable[[], None] = lambda: None
         """Called at every check: the lane's proof that the driver is not hung."""
         self.wake: Callable[[], None] = lambda: None
+        self.leave: Callable[[], None] = lambda: None
+        """Called when it ends: it need not wait in the lane any more."""
         self._deadline = deadline
         self._progress = progress
         self._finished = finished
         self._cancelled = threading.Event()
-        self._done = False
+        self._state = threading.Lock()
+        self._begun = self._done = False
+
+    def begin(self) -> bool:
+        """Return whether the driver may begin: it may not when the job has ended before."""
+        with self._state:
+            self._begun = not self._done
+            return self._begun
 
     def check(self) -> None:
         self.beat()
-        if self._cancelled.is_set():
-            raise JobCancelled("the job was cancelled", code="CMD-106")
-        if self.remaining_s() <= 0:
-            raise JobCancelled("the job's deadline passed", code="CMD-107")
+        if (end := self._wanted_end()) is not None:
+            raise end
 
     def remaining_s(self) -> float:
         return max(0.0, self._deadline - time.monotonic())
 
     def report(self, text_code: str, step: int | None = None, of: int | None = None) -> None:
-        self._progress(text_code, step, of)
+        if not _TEXT_CODE.fullmatch(text_code):
+            raise ValueError("a progress is told by a code, not by a text")
+        if not self._done:
+            self._progress(text_code, step, of)
 
     def cancel(self) -> None:
-        """Ask the driver to stop; it does at its next check."""
+        """Ask the driver to stop; it does at its next check. A job that has not begun ends at once."""
         self._cancelled.set()
+        self.look()
         self.wake()
 
-    def finish(self, rows: Sequence[Row], error: EdgeError | None = None) -> None:
-        """End the job, once; later calls do nothing."""
-        if not self._done:
-            self._done = True
-            self._finished(rows, error)
+    def look(self) -> None:
+        """End the job if it has not begun and was cancelled or is too late."""
+        with self._state:
+            end = None if self._begun else self._wanted_end()
+        if end is not None:
+            self.finish(end)
+
+    def finish(self, error: EdgeError | None = None) -> None:
+        """End the job, once; later calls do nothing. Any thread."""
+        with self._state:
+            done, self._done = self._done, True
+        if not done:
+            self.leave()
+            self._finished(tuple(self.rows), error)
+
+    def _wanted_end(self) -> JobCancelled | None:
+        if self._cancelled.is_set():
+            return JobCancelled("the job was cancelled", code="CMD-106")
+        if self.remaining_s() <= 0:
+            return JobCancelled("the job's deadline passed", code="CMD-107")
+        return None
 
     def __repr__(self) -> str:
         return f"<job {self.request_id} {self.command.command}>"
-
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.I
 class _DeviceLog(logging.LoggerAdapter[logging.Logger]):
     def process(self, msg: Any, kwargs: Any) -> tuple[Any, Any]:
         fields = kwargs.get("extra", {}).get("fields", {})
-        kwargs["extra"] = {"fields": {**(self.extra or {}), **fields}}
+        kwargs["extra"] = {"fields": {**(self.extra or {}), **fields, **(self.extra or {})}}
         return msg, kwargs
 
 
@@ -40,8 +41,10 @@ def get(part: str) -> logging.LoggerAdapter[logging.Logger]:
 
 def shown(value: object) -> str | int | float | bool | None:
     """Return what may be logged of *value*: short text without control characters, a number, or its type."""
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool | int):
         return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
     if isinstance(value, str):
         return "".join(char if char.isprintable() else "?" for char in value[:_MAX_TEXT])
     return f"<{type(value).__name__}>"
@@ -63,7 +66,8 @@ class _Formatter(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             fields["where"] = _where(record.exc_info[1])
         if self._as_json:
-            return json.dumps({**head, "message": message, **fields}, ensure_ascii=False)
+            head["message"] = message
+            return json.dumps({**head, **fields, **head}, ensure_ascii=False)
         pairs = "".join(f" {key}={_quoted(value)}" for key, value in fields.items())
         return f"{stamp} {head['level']:7} {head['part']}: {message}{pairs}"
 
@@ -93,3 +97,10 @@ def set_up(level: str = "info", *, as_json: bool = False) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("hall-edge").setLevel(TRAFFIC if level == "traffic" else _LEVELS[level])
+    logging.raiseExceptions = False  # it would print what could not be formatted, and the message with it
+    sys.excepthook = _uncaught
+
+
+def _uncaught(_type: type[BaseException], error: BaseException, _trace: object) -> None:
+    """Log what ends the process: without its message, which may hold a citizen's data."""
+    get("app").critical("the daemon ended by a bug", exc_info=error)

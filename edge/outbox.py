@@ -21,12 +21,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge.errors import StoreError
-from edge.store import get_meta, open_store, set_meta, why
+from edge.store import get_meta, is_damage, open_store, put_aside, set_meta, why
 
 T = TypeVar("T")
 Ranges = list[tuple[int, int]]
 
-_COLUMNS = "seq, id, topic, class, public, sealed, refused"
+_AFTER = """SELECT seq, id, topic, class, public, sealed, refused FROM event
+    WHERE seq > ? AND refused IS NULL ORDER BY seq LIMIT ?"""
+_BETWEEN = "SELECT seq, id, topic, class, public, sealed, refused FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq"
+_INSERT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, NULL)"
+_CONFIRM = """INSERT OR REPLACE INTO subscriber
+    VALUES (?1, max(?2, coalesce((SELECT upto FROM subscriber WHERE name = ?1), 0)), ?3, ?4)"""
+_DELETE_TAKEN = "DELETE FROM event WHERE seq <= ? AND refused IS NULL RETURNING refused"
+_DELETE_BETWEEN = "DELETE FROM event WHERE seq BETWEEN ? AND ? RETURNING refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +49,18 @@ class Row:
     refused: int | None = None
     """The PUBACK reason for which the broker refused it for good."""
 
+    @property
+    def type(self) -> str:
+        """The event's type as its envelope says, e.g. ``hall.id-card.read.v1``."""
+        kind, _, event = self.topic.split("/")
+        return f"hall.{kind}.{event}.v1"
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows in order, and the ``seq`` up to which they are all there is."""
+    """Rows in order: all there is from behind ``after`` up to ``upto``."""
 
+    after: int
     rows: list[Row]
     upto: int
 
@@ -68,15 +82,20 @@ class Outbox:
         self.path = path
         self.epoch = 0
         self.head = 0
+        """The last ``seq`` that is durable."""
         self.brokered = 0
+        self.depth = self.refused = 0
+        """How many rows there are, and how many of them the broker has refused for good."""
         self.failed: StoreError | None = None
         self.on_failure: Callable[[StoreError], None] = lambda _error: None
         self._render = render
         self._accepted = accepted
         self._subscribers = tuple(subscribers)
+        self._new: list[Row] = []  # of the transaction under way
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._opened: Future[None] = Future()
+        self._damaged = False
 
     def open(self) -> None:
         """Open or create the store; raises ``StoreError``. A damaged one is put aside, never deleted."""
@@ -89,14 +108,11 @@ class Outbox:
 
     def commit_soon(self, drafts: Sequence[Any]) -> Future[list[Row]]:
         """Like :meth:`commit`, for threads that must not wait."""
-        return self.submit(_Commit(drafts))
+        return self.call(lambda db: self._insert(db, drafts))
 
     def call(self, work: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """Run *work* on the store's connection, in the same transaction as whatever waits with it."""
-        return self.submit(_Call(work))
-
-    def submit(self, task: _Task) -> Future[Any]:
-        """Hand *task* to the store's thread."""
+        task = _Task(work)
         if self.failed:
             task.future.set_exception(self.failed)
         else:
@@ -115,18 +131,14 @@ class Outbox:
         """Return up to *limit* rows after *seq* that the broker has not refused for good."""
 
         def work(db: sqlite3.Connection) -> Page:
-            found = db.execute(
-                f"SELECT {_COLUMNS} FROM event WHERE seq > ? AND refused IS NULL ORDER BY seq LIMIT ?", (seq, limit)
-            )
-            rows = [Row(*columns) for columns in found]
-            return Page(rows, rows[-1].seq if len(rows) == limit else self.head)
+            rows = [Row(*columns) for columns in db.execute(_AFTER, (seq, limit))]
+            return Page(seq, rows, rows[-1].seq if len(rows) == limit else self.head + len(self._new))
 
         return self.call(work)
 
     def between(self, first: int, last: int) -> Future[list[Row]]:
         """Return the rows *first* to *last* that are still there, refused ones too."""
-        query = f"SELECT {_COLUMNS} FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq"
-        return self.call(lambda db: [Row(*columns) for columns in db.execute(query, (first, last))])
+        return self.call(lambda db: [Row(*columns) for columns in db.execute(_BETWEEN, (first, last))])
 
     def settle(self, brokered: int) -> Future[None]:
         """Note that the broker has taken everything up to *brokered*; delete it if nobody else must confirm."""
@@ -134,24 +146,24 @@ class Outbox:
         def work(db: sqlite3.Connection) -> None:
             set_meta(db, "brokered", brokered)
             if not self._subscribers:
-                db.execute("DELETE FROM event WHERE seq <= ? AND refused IS NULL", (brokered,))
+                self._delete(db, _DELETE_TAKEN, brokered)
 
         return self.call(work)
 
     def refuse(self, seq: int, reason: int) -> Future[None]:
         """Park the row *seq*: the broker refuses it for good with PUBACK *reason*."""
-        return self.call(lambda db: _do(db, "UPDATE event SET refused = ? WHERE seq = ?", (reason, seq)))
+
+        def work(db: sqlite3.Connection) -> None:
+            done = db.execute("UPDATE event SET refused = ? WHERE seq = ? AND refused IS NULL", (reason, seq))
+            self.refused += done.rowcount
+
+        return self.call(work)
 
     def confirm(self, subscriber: str, upto: int, missing: Ranges) -> Future[None]:
         """Note a subscriber's acknowledgement and delete what all registered subscribers have."""
 
         def work(db: sqlite3.Connection) -> None:
-            _do(
-                db,
-                "INSERT OR REPLACE INTO subscriber VALUES (?, max(?, coalesce("
-                "(SELECT upto FROM subscriber WHERE name = ?), 0)), ?, ?)",
-                (subscriber, min(upto, self.head), subscriber, json.dumps(missing), time.time()),
-            )
+            db.execute(_CONFIRM, (subscriber, min(upto, self.head), json.dumps(missing), time.time()))
             self._delete_confirmed(db)
 
         return self.call(work)
@@ -160,102 +172,98 @@ class Outbox:
         marks = {name: (upto, json.loads(missing)) for name, upto, missing, _ in db.execute("SELECT * FROM subscriber")}
         if any(name not in marks for name in self._subscribers):
             return
-        kept = [(first, last) for name in self._subscribers for first, last in marks[name][1]]
         upto = min(marks[name][0] for name in self._subscribers)
-        clause = "".join(" AND NOT seq BETWEEN ? AND ?" for _ in kept)
-        bounds = [bound for pair in kept for bound in pair]
-        db.execute(f"DELETE FROM event WHERE seq <= ?{clause}", [upto, *bounds])
+        begin = 1
+        for first, last in sorted(pair for name in self._subscribers for pair in marks[name][1]):
+            if last >= first:
+                self._delete(db, _DELETE_BETWEEN, begin, min(first - 1, upto))
+                begin = max(begin, min(last, upto) + 1)
+        self._delete(db, _DELETE_BETWEEN, begin, upto)
+
+    def _delete(self, db: sqlite3.Connection, statement: str, *bounds: int) -> None:
+        gone = db.execute(statement, bounds).fetchall()
+        self.depth -= len(gone)
+        self.refused -= sum(reason is not None for (reason,) in gone)
 
     # -- the store's thread -------------------------------------------------------------------------
 
     def _run(self) -> None:
         try:
-            db, self.epoch, self.head = open_store(self.path)
+            db, self.epoch, self.head, self.depth, self.refused = open_store(self.path)
             self.brokered = get_meta(db, "brokered")
-        except (sqlite3.Error, OSError) as error:
-            self._opened.set_exception(StoreError(f"{self.path} cannot be opened ({why(error)})", code="STO-101"))
-            return
         except StoreError as error:
             self._opened.set_exception(error)
             return
+        except Exception as error:  # noqa: BLE001  # whoever opens it waits for an answer
+            self._opened.set_exception(StoreError(f"{self.path} cannot be opened ({why(error)})", code="STO-101"))
+            return
         self._opened.set_result(None)
-        group: list[_Task] = []
-        while (task := self._tasks.get()) is not None:
-            group, last = self._gather(task)
-            if not self._transact(db, group) or last:
-                break
+        last = False
+        while not (last or self.failed):
+            waiting = [self._tasks.get()]
+            while waiting[-1] is not None and not self._tasks.empty():
+                waiting.append(self._tasks.get())
+            last = waiting[-1] is None
+            self._transact(db, [task for task in waiting if task and task.future.set_running_or_notify_cancel()])
         with contextlib.suppress(sqlite3.Error):
             db.close()
+        if self._damaged:
+            put_aside(self.path)
         self._refuse_rest()
 
-    def _gather(self, task: _Task) -> tuple[list[_Task], bool]:
-        """Return *task* and all that waits behind it, and whether the end was asked for."""
-        group = [task]
-        with contextlib.suppress(queue.Empty):
-            while True:
-                following = self._tasks.get_nowait()
-                if following is None:
-                    return group, True
-                group.append(following)
-        return group, False
-
-    def _transact(self, db: sqlite3.Connection, group: list[_Task]) -> bool:
-        """Do *group* in one transaction; return whether the store still works."""
-        head = self.head
+    def _transact(self, db: sqlite3.Connection, group: list[_Task]) -> None:
+        """Do *group* in one transaction and tell everybody."""
+        self._new = []
         try:
             db.execute("BEGIN IMMEDIATE")
             for task in group:
-                task.work(self, db)
+                task.do(db)
             db.execute("COMMIT")
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is: nobody may wait for ever
             # A sync that failed is never tried again: the kernel may have dropped the pages (fsync(2)).
-            self.head = head
+            self._damaged = is_damage(error)
             self.failed = StoreError(f"the outbox {self.path} does not take writes ({why(error)})")
             for task in group:
                 task.future.set_exception(self.failed)
-            self._refuse_rest()
             self.on_failure(self.failed)
-            return False
-        rows = [row for task in group if isinstance(task, _Commit) for row in task.rows]
-        if rows:
-            self._accepted(rows)
-        for task in group:
-            task.finish()
-        return True
+            return
+        self.head += len(self._new)
+        self.depth += len(self._new)
+        try:
+            if self._new:
+                self._accepted(self._new)
+        finally:
+            for task in group:
+                task.finish()
+
+    def _insert(self, db: sqlite3.Connection, drafts: Sequence[Any]) -> list[Row]:
+        first, now = self.head + len(self._new) + 1, time.time()
+        rows = [self._render(draft, first + n, self.epoch) for n, draft in enumerate(drafts)]
+        values = [(row.seq, row.id, row.topic, row.class_, now, row.public, row.sealed) for row in rows]
+        db.executemany(_INSERT, values)
+        self._new += rows
+        return rows
 
     def _refuse_rest(self) -> None:
         self.failed = self.failed or StoreError("the outbox is closed", code="STO-102")
         with contextlib.suppress(queue.Empty):
             while True:
-                if (task := self._tasks.get_nowait()) is not None:
+                task = self._tasks.get_nowait()
+                if task is not None and task.future.set_running_or_notify_cancel():
                     task.future.set_exception(self.failed)
 
 
 class _Task:
-    """A piece of work of the store's thread."""
+    """A piece of work of the store's thread, and whoever waits for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
         self.future: Future[Any] = Future()
+        self._work = work
         self._result: Any = None
         self._error: Exception | None = None
 
-    def work(self, outbox: Outbox, db: sqlite3.Connection) -> None:
-        raise NotImplementedError
-
-    def finish(self) -> None:
-        """Tell whoever waits; after the transaction."""
-        if self._error is not None:
-            self.future.set_exception(self._error)
-        else:
-            self.future.set_result(self._result)
-
-
-class _Call(_Task):
-    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
-        super().__init__()
-        self._work = work
-
-    def work(self, outbox: Outbox, db: sqlite3.Connection) -> None:
+    def do(self, db: sqlite3.Connection) -> None:
+        """Do it in the transaction; only an error of the store ends that."""
         try:
             self._result = self._work(db)
         except sqlite3.Error:
@@ -263,29 +271,9 @@ class _Call(_Task):
         except Exception as error:  # noqa: BLE001  # goes to whoever called; the store goes on
             self._error = error
 
-
-class _Commit(_Task):
-    def __init__(self, drafts: Sequence[Any]) -> None:
-        super().__init__()
-        self._drafts = drafts
-        self.rows: list[Row] = []
-
-    def work(self, outbox: Outbox, db: sqlite3.Connection) -> None:
-        try:
-            first = outbox.head + 1
-            rows = [outbox._render(draft, first + n, outbox.epoch) for n, draft in enumerate(self._drafts)]
-        except Exception as error:  # noqa: BLE001  # goes to whoever called; the store goes on
-            self._error = error
-            return
-        now = time.time()
-        db.executemany(
-            "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, NULL)",
-            [(row.seq, row.id, row.topic, row.class_, now, row.public, row.sealed) for row in rows],
-        )
-        outbox.head += len(rows)
-        self.rows = self._result = rows
-
-
-def _do(db: sqlite3.Connection, statement: str, values: Sequence[Any]) -> None:
-    db.execute(statement, values)
-
+    def finish(self) -> None:
+        """Tell whoever waits; after the transaction."""
+        if self._error is not None:
+            self.future.set_exception(self._error)
+        else:
+            self.future.set_result(self._result)

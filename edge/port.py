@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from edge import logs
 from edge.links import Link, SerialLine
@@ -42,8 +42,9 @@ class DevicePort:
     def open(self, line: SerialLine | None = None) -> Link:
         target, options = self.address.target, self.address.options
         if self.address.scheme == "serial":
+            line = line or SerialLine()
             numbers = {key: int(options[key]) for key in ("baud", "data_bits", "stop_bits") if key in options}
-            wanted = replace(line or SerialLine(), **numbers, parity=options.get("parity", (line or SerialLine()).parity))
+            wanted = replace(line, **numbers, parity=options.get("parity", line.parity))
             self._link = open_serial(target, wanted, self._tap, fixed="baud" in options)
         elif self.address.scheme == "tcp":
             host, _, port = target.rpartition(":")
@@ -64,7 +65,10 @@ class DevicePort:
 
     def present(self) -> bool:
         """Return whether opening is worth a try: the node is there, or nobody can tell."""
-        return self.address.scheme == "tcp" or os.path.exists(self.address.target)
+        try:
+            return self.address.scheme == "tcp" or bool(Path(self.address.target).stat())
+        except OSError as error:
+            return not isinstance(error, FileNotFoundError | NotADirectoryError)
 
     def wake(self) -> None:
         """Make a waiting poll return at once. Any thread."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 import msgspec
 
 from edge import logs
+from edge.errors import EdgeError
 from edge.events import StandsFor
 from edge.outbox import Outbox, Ranges, Row
 from edge.topics import Topics
@@ -22,7 +23,9 @@ EVENT_TYPE = "application/cloudevents+json"
 SEALED_TYPE = "application/jose+json"
 _CHUNK = 50
 _MAX_ACK_BYTES = 64 * 1024
+_MAX_RANGES = 1000
 _log = logs.get("replay")
+
 
 @dataclass(frozen=True)
 class LastAck:
@@ -47,7 +50,7 @@ class Replays:
         self.bad_messages = 0
         self.replayed = 0
         self._outbox, self._topics, self._tombstone, self._wake = outbox, topics, tombstone, wake
-        self._wanted: dict[str, deque[tuple[int, int]]] = {}
+        self._wanted: dict[tuple[str, str], deque[tuple[int, int]]] = {}
         self._ready: deque[Message] = deque()
         self._fetching = False
         for name, upto, at in outbox.call(_last_acks).result():
@@ -65,13 +68,15 @@ class Replays:
             return
         try:
             if len(payload) > _MAX_ACK_BYTES:
-                raise msgspec.ValidationError
+                raise ValueError("too large")
             if branch == "ack":
                 self._acknowledged(subscriber, msgspec.json.decode(payload, type=Ack))
             else:
                 asked = msgspec.json.decode(payload, type=ReplayRequest)
-                self._ask(subscriber, asked.epoch, [(int(asked.from_seq), int(asked.to_seq))])
-        except msgspec.DecodeError:
+                ranges = self._inside(asked.epoch, [(asked.from_seq, asked.to_seq)])
+                before = self._wanted.get((subscriber, branch), ())
+                self._want((subscriber, branch), [*before, *ranges][:_MAX_RANGES])
+        except (ValueError, RecursionError):  # also what is no UTF-8
             self._bad(f"a malformed message on {branch}/", subscriber)
 
     def next_message(self) -> Message | None:
@@ -80,42 +85,51 @@ class Replays:
             self.replayed += 1
             return self._ready.popleft()
         if self._wanted and not self._fetching:
-            subscriber, ranges = next(iter(self._wanted.items()))
+            who, ranges = next(iter(self._wanted.items()))
             first, last = ranges.popleft()
             if last - first >= _CHUNK:
                 ranges.appendleft((first + _CHUNK, last))
                 last = first + _CHUNK - 1
-            del self._wanted[subscriber]  # the next chunk is the next subscriber's
-            if ranges:
-                self._wanted[subscriber] = ranges
+            del self._wanted[who]  # the next chunk is the next subscriber's
+            self._want(who, ranges)
             self._fetching = True
             rows = self._outbox.between(first, last)
-            rows.add_done_callback(lambda future: self._came(subscriber, first, last, future))
+            rows.add_done_callback(lambda future: self._came(who[0], first, last, future))
         return None
 
     def _acknowledged(self, subscriber: str, ack: Ack) -> None:
         if ack.epoch != self._outbox.epoch:
             return
-        missing = [(int(first), int(last)) for first, last in ack.missing]
+        missing = self._inside(ack.epoch, ack.missing)
         upto = min(int(ack.upto_seq), self._outbox.head)
         self.acks[subscriber] = LastAck(max(upto, self.acks[subscriber].upto), time.time())
         self._outbox.confirm(subscriber, upto, missing)
-        self._ask(subscriber, ack.epoch, missing)
+        self._want((subscriber, "ack"), missing)
 
-    def _ask(self, subscriber: str, epoch: int, ranges: Ranges) -> None:
-        head = self._outbox.head
-        good = [(max(first, 1), min(last, head)) for first, last in ranges if 0 < last and first <= min(last, head)]
-        if good and epoch == self._outbox.epoch:
-            self._wanted[subscriber] = deque(good)
+    def _inside(self, epoch: int, ranges: Sequence[tuple[str, str]]) -> Ranges:
+        """Return *ranges* as numbers, without what was never given out."""
+        head = self._outbox.head if epoch == self._outbox.epoch else 0
+        pairs = [(max(int(first), 1), min(int(last), head)) for first, last in ranges]
+        return [(first, last) for first, last in pairs if first <= last]
+
+    def _want(self, who: tuple[str, str], ranges: Iterable[tuple[int, int]]) -> None:
+        """Note what *who* is to get again: for an acknowledgement in place of what the last one named."""
+        self._wanted[who] = deque(ranges)
+        if self._wanted[who]:
             self._wake()
+        else:
+            del self._wanted[who]
 
     def _came(self, subscriber: str, first: int, last: int, future: Future[list[Row]]) -> None:
-        if future.exception() is None:
+        try:
             rows = {row.seq: row for row in future.result()}
             for seq in range(first, last + 1):
                 self._ready.extend(self._again(subscriber, seq, rows.get(seq)))
-        self._fetching = False
-        self._wake()
+        except EdgeError as error:  # the outbox has failed, and says so itself
+            _log.debug(error.message)
+        finally:
+            self._fetching = False
+            self._wake()
 
     def _again(self, subscriber: str, seq: int, row: Row | None) -> list[Message]:
         """Return the messages that answer for *seq*: the event's views, or its tombstone."""
@@ -124,7 +138,7 @@ class Replays:
             stands_for = (
                 StandsFor(reason="confirmed-and-deleted")
                 if row is None
-                else StandsFor(reason="quarantined", id=row.id, type=row.topic)
+                else StandsFor(reason="quarantined", id=row.id, type=row.type)
             )
             original = self._topics.event("system/window/tombstone")
             return [_replayed(topic, original, self._tombstone(seq, stands_for), EVENT_TYPE)]
@@ -144,4 +158,3 @@ def _replayed(topic: str, original: str, payload: bytes, content_type: str) -> M
 
 def _last_acks(db: sqlite3.Connection) -> list[tuple[str, int, float | None]]:
     return db.execute("SELECT name, upto, acked FROM subscriber").fetchall()
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from edge.wire import CompletionCode, Request
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 8
 MAX_AHEAD_S = 3600.0
+_TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[][{}]', re.DOTALL)  # a string, or a bracket outside of strings
 
 CODES = {
     "CMD-101": "the request is no valid JSON of the contract",
@@ -27,6 +29,7 @@ CODES = {
     "CMD-106": "the job was cancelled",
     "CMD-107": "the job's deadline passed",
     "CMD-108": "personal parameters are accepted only in a sealed request",
+    "CMD-109": "the daemon ended before the request did",
 }
 
 
@@ -36,7 +39,14 @@ class Refusal(EdgeError):
     default_code = "CMD-101"
     default_action = "compare the request with the contract"
 
-    def __init__(self, message: str, completion: CompletionCode = "invalid", *, code: str | None = None, action: str | None = None):
+    def __init__(
+        self,
+        message: str,
+        completion: CompletionCode = "invalid",
+        *,
+        code: str | None = None,
+        action: str | None = None,
+    ):
         super().__init__(message, code=code, action=action)
         self.completion = completion
 
@@ -53,10 +63,15 @@ class Asked:
     sealed: bool
 
 
-def parse(body: bytes, *, sealed: bool, now: Callable[[], float] = time.time) -> Asked:
-    """Return the request in *body*; raises :class:`Refusal` without repeating what was in it."""
+def check_size(body: bytes) -> None:
+    """Raise :class:`Refusal` for what is too large to be looked at."""
     if len(body) > MAX_BYTES:
         raise Refusal(f"the request is larger than {MAX_BYTES} bytes")
+
+
+def parse(body: bytes, *, sealed: bool, now: Callable[[], float] = time.time) -> Asked:
+    """Return the request in *body*; raises :class:`Refusal` without repeating what was in it."""
+    check_size(body)
     if _depth(body) > MAX_DEPTH:
         raise Refusal(f"the request is nested deeper than {MAX_DEPTH}")
     try:
@@ -94,21 +109,11 @@ def read_params(asked: Asked, wanted: type[Params]) -> Params:
 def _depth(body: bytes) -> int:
     """Return how deep *body* nests, reading it as JSON text without building anything."""
     deepest = depth = 0
-    inside = escaped = False
-    for byte in body:
-        if inside:
-            if escaped:
-                escaped = False
-            elif byte == 0x5C:  # backslash
-                escaped = True
-            elif byte == 0x22:  # quotation mark
-                inside = False
-        elif byte == 0x22:
-            inside = True
-        elif byte in b"[{":
+    for token in _TOKENS.finditer(body):
+        if token[0] in (b"[", b"{"):
             depth += 1
             deepest = max(deepest, depth)
-        elif byte in b"]}":
+        elif token[0] in (b"]", b"}"):
             depth -= 1
     return deepest
 

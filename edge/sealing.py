@@ -8,7 +8,6 @@ A :class:`Sealer` is a small interface, so that national algorithms or a hardwar
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
 from edge.errors import EdgeError
+from edge.state_dir import write_safely
 
 CONTENT_TYPE = "application/jose+json"
 _PROTECTED = {"enc": "A256GCM", "cty": "application/cloudevents+json"}
@@ -56,7 +56,7 @@ def opened(sealed: bytes, keys: Sequence[ECKey]) -> tuple[bytes, bytes]:
     """Return ``(plain, aad)`` of a JWE sealed to one of *keys*; raises :class:`SealError`."""
     try:
         message: dict[str, Any] = json.loads(sealed)
-        entries = message["recipients"] if "recipients" in message else [message]
+        entries = message.get("recipients", [message])
         wanted = {entry["header"]["kid"]: entry for entry in entries}
         key = next(key for key in keys if key.kid in wanted)
         if "recipients" in message:
@@ -64,7 +64,7 @@ def opened(sealed: bytes, keys: Sequence[ECKey]) -> tuple[bytes, bytes]:
         opened_json = jwe.decrypt_json(message, key, algorithms=_ALGORITHMS)  # type: ignore[arg-type]
     except StopIteration:
         raise SealError("sealed to other keys than ours", code="SEC-101") from None
-    except (JoseError, KeyError, TypeError, ValueError, AttributeError):
+    except (JoseError, KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise SealError("the sealed body is damaged or was changed on its way", code="SEC-102") from None
     return opened_json.plaintext or b"", opened_json.aad or b""
 
@@ -91,13 +91,7 @@ def read_key(path: Path) -> ECKey:
 def kept_key(path: Path) -> ECKey:
     """Return the private key in *path*, made on the spot (mode 0600) when there is none."""
     if not path.exists():
-        new = path.with_suffix(".new")
-        handle = os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(new_key().as_dict(private=True), file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.rename(path)
+        write_safely(path, json.dumps(new_key().as_dict(private=True)).encode())
     return read_key(path)
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from edge.errors import AlreadyRunning, StoreError
 
 if TYPE_CHECKING:
     from joserfc.jwk import ECKey
+
+_SECRET_BYTES = 32
 
 
 def take_lock(state: Path) -> int:
@@ -33,14 +35,38 @@ def take_lock(state: Path) -> int:
     return handle
 
 
+def write_safely(path: Path, data: bytes) -> None:
+    """Write *data* to *path* (mode 0600): after a power cut it holds all of *data*, or what it held before."""
+    new = path.with_suffix(".new")
+    with os.fdopen(os.open(new, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def kept_bytes(path: Path) -> bytes:
     """Return the 32 secret bytes in *path*, made on the spot (mode 0600) when there are none."""
-    with contextlib.suppress(FileNotFoundError):
-        return path.read_bytes()
-    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(secrets.token_bytes(32))
-    return path.read_bytes()
+    if not path.exists():
+        write_safely(path, secrets.token_bytes(_SECRET_BYTES))
+    secret = path.read_bytes()
+    if len(secret) != _SECRET_BYTES:
+        action = f"restore it, or delete it: {path}; what was digested before can then not be matched any more"
+        raise StoreError(f"{path} does not hold {_SECRET_BYTES} bytes", code="STO-105", action=action)
+    return secret
+
+
+def known_names(path: Path, names: Iterable[str]) -> set[str]:
+    """Return *names* with all that were ever given for this *path*, and keep them there."""
+    kept = set(path.read_text(encoding="utf-8").split()) if path.exists() else set()
+    if not kept.issuperset(names):
+        write_safely(path, "\n".join(sorted(kept.union(names))).encode())
+    return kept.union(names)
 
 
 class KeptKey:
@@ -52,7 +78,7 @@ class KeptKey:
 
     def _load(self) -> ECKey:
         if self._key is None:
-            from edge.sealing import kept_key  # noqa: PLC0415  # heavy, not always needed
+            from edge.sealing import kept_key  # heavy, not always needed
 
             self._key = kept_key(self._path)
         return self._key
@@ -60,12 +86,12 @@ class KeptKey:
     @property
     def public(self) -> dict[str, Any]:
         """The public JWK that requests with personal parameters are sealed to."""
-        from edge.sealing import public_jwk  # noqa: PLC0415  # heavy, not always needed
+        from edge.sealing import public_jwk  # heavy, not always needed
 
         return public_jwk(self._load())
 
     def opened(self, sealed: bytes) -> bytes:
         """Return the plain request in *sealed*; raises ``SealError``."""
-        from edge.sealing import opened  # noqa: PLC0415  # heavy, not always needed
+        from edge.sealing import opened  # heavy, not always needed
 
         return opened(sealed, [self._load()])[0]

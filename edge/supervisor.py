@@ -7,7 +7,8 @@
        └── back-off ── absent · denied · held · stuck · fault · attention
 
 An absent device is opened as soon as its node is there; everything else is retried with a jittered back-off,
-0.5 → 30 s. The first failure is logged loudly, repeats quietly, the return once with its duration.
+0.5 → 30 s, or as soon as it was unplugged and plugged in again. The first failure is logged loudly, repeats
+quietly, the return once with its duration.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from edge import logs
 from edge.driver import DeviceInfo, Driver
-from edge.errors import DeviceError, EdgeError
+from edge.errors import DeviceAbsent, DeviceError, DeviceLost, EdgeError, JobCancelled
 from edge.events import Payload
 from edge.jobs import DeviceJob
 from edge.lanes.thread import DriverBug, ThreadLane
@@ -53,10 +54,11 @@ class Supervisor:
         self,
         name: str,
         make: Callable[[], tuple[Driver, DevicePort]],
-        accept: Callable[["Supervisor", Sequence[Payload], str | None], Sequence[Row]],
-        changed: Callable[["Supervisor"], None],
+        accept: Callable[[Supervisor, Sequence[Payload], str | None], Sequence[Row]],
+        changed: Callable[[Supervisor], None],
         *,
         clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.name = name
         self.info: DeviceInfo | None = None
@@ -67,7 +69,7 @@ class Supervisor:
         self._make = make
         self._accept = accept
         self._changed = changed
-        self._clock = clock
+        self._clock, self._sleep = clock, sleep
         self._log = logs.for_device(name)
         self._lane: ThreadLane | None = None
         self._ready_at = 0.0
@@ -85,22 +87,24 @@ class Supervisor:
 
     async def run(self) -> None:
         """Open, serve, back off, for ever; ends only by cancellation."""
+        why: EdgeError = DeviceLost("the device went away")
         try:
             while True:
                 try:
                     await self._live()
                 except EdgeError as error:
+                    why = error
                     self._failed(error)
-                await self._drop_lane()
+                await self._drop_lane(why)
                 await self._pause()
-                self.driver, self.port = self._make()
+                self._renew()
         finally:
-            await self._drop_lane()
+            await self._drop_lane(JobCancelled("the daemon stops"))
 
     def start(self, job: DeviceJob) -> None:
         """Hand *job* to the driver; the caller has checked :attr:`usable`."""
         if self._lane is None:
-            job.finish((), DeviceError("the device is not open"))
+            job.finish(DeviceLost("the device went away"))
         else:
             self._lane.run(job)
 
@@ -111,14 +115,16 @@ class Supervisor:
 
     async def _live(self) -> None:
         """Open the device and serve it until something fails."""
-        self._lane = ThreadLane(self.name, self.driver, self.port, lambda events, case: self._accept(self, events, case))
+        self._lane = ThreadLane(
+            self.name, self.driver, self.port, lambda events, case: self._accept(self, events, case)
+        )
         self._lane.on_change = self._look_busy
         self.info = await self._lane.open()
         waiting = self.driver.proof_s is not None and self.port.last_proof is None
-        if waiting:
-            self._enter("starting", reason="waiting for the first sign of life")
-        else:
+        if not waiting:
             self._ready()
+        elif self.current.state in ("starting", "absent"):  # else it keeps the state that it failed with
+            self._enter("starting", reason="waiting for the first sign of life")
         serving = asyncio.ensure_future(self._lane.serve())
         try:
             while waiting and not serving.done():
@@ -148,7 +154,8 @@ class Supervisor:
         if self.usable and self._clock() - self._ready_at > _STEADY_S:
             self.failures = 0
         self.failures += 1
-        self._down_since = self._down_since or self._clock()
+        if self._down_since is None:
+            self._down_since = self._clock()
         if isinstance(error, DriverBug):
             self.bugs += 1
             self._log.error(error.message, exc_info=error.__cause__, extra={"fields": {"code": error.code}})
@@ -170,17 +177,30 @@ class Supervisor:
             self._changed(self)
 
     async def _pause(self) -> None:
-        """Wait before the next try: until an absent device's node is there, else the back-off."""
+        """Wait before the next try: for the back-off, and until the device's node is there."""
         # jittered, so that the devices of a hub do not come back at the same moment
         delay = min(_BACKOFF_S[1], _BACKOFF_S[0] * 2 ** min(self.failures - 1, 6)) * random.uniform(0.5, 1.0)  # noqa: S311
-        if self.current.state != "absent" or self.port.present():
-            await asyncio.sleep(delay)
-        while not self.port.present():
-            self.failures = 0  # what is plugged in again is a new start
-            await asyncio.sleep(_LOOK_S)
+        end = self._clock() + delay
+        while not self.port.present() or self._clock() < end:
+            if not self.port.present():
+                self.failures, end = 0, self._clock()  # what is plugged in again is a new start
+                if self.current.state != "absent":
+                    absent = DeviceAbsent(f"{self.port.address.target} is not there any more")
+                    self._enter("absent", absent.message, absent.code, absent.action)
+            await self._sleep(min(_LOOK_S, max(0.0, end - self._clock()) or _LOOK_S))
 
-    async def _drop_lane(self) -> None:
+    def _renew(self) -> None:
+        """Make driver and port anew; one that cannot be made is tried again with the old ones."""
+        try:
+            self.driver, self.port = self._make()
+        except Exception as error:  # noqa: BLE001  # whatever a driver's constructor raises
+            bug = DriverBug(f"{type(error).__name__} in the driver's constructor")
+            bug.__cause__ = error
+            self._failed(bug)
+
+    async def _drop_lane(self, why: EdgeError) -> None:
         lane, self._lane = self._lane, None
         if lane is not None:
-            await lane.close()
-            self.port.release()
+            await lane.close(why)
+            if not lane.abandoned:
+                self.port.release()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from edge.errors import EdgeError
+
+_REPLY = re.compile(r"[^/+#\x00-\x1f\x7f]{1,64}/[^/+#\x00-\x1f\x7f]{1,64}")
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class Topics:
 
     def may_reply_to(self, topic: str | None) -> bool:
         """Whether *topic* is a place a Response Topic may point to: ``reply/{client}/{request_id}`` of ours."""
-        rest = (topic or "").removeprefix(f"{self.base}/reply/")
-        return topic is not None and rest != topic and rest.count("/") == 1 and not set("+#\0") & set(rest)
+        place = f"{self.base}/reply/"
+        return topic is not None and topic.startswith(place) and bool(_REPLY.fullmatch(topic.removeprefix(place)))
 
     def inside(self, topic: str) -> list[str]:
         """Return the levels of *topic* below the window's branch."""

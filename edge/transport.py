@@ -11,9 +11,11 @@ import os
 import select
 import socket
 import ssl
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -22,7 +24,11 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edge import logs
 from edge.errors import EdgeError
+
+if TYPE_CHECKING:
+    from edge.config import Mqtt
 
 NO_SUBSCRIBERS = 0x10
 TOO_LARGE = 0x95
@@ -31,6 +37,8 @@ TAKEN_OVER = 0x8E
 _SESSION_S = 60  # longer than the will delay, so that a short break shows no stale "offline"
 _WILL_DELAY_S = 10
 _CONNECT_S = 5.0
+_MAX_RECEIVED_BYTES = 128 * 1024  # requests and acknowledgements are smaller; the broker keeps the rest from us
+_log = logs.get("mqtt")
 
 
 class TransportError(EdgeError):
@@ -43,6 +51,11 @@ class TransportError(EdgeError):
         super().__init__(message, code=code, action=action)
         self.reason = reason
 
+    @property
+    def refused(self) -> bool:
+        """Whether the broker does not want us, or another client has our name."""
+        return self.code in ("MQT-110", "MQT-112", "MQT-113")
+
 
 @dataclass(frozen=True)
 class Message:
@@ -54,8 +67,13 @@ class Message:
     content_type: str | None = None
     correlation: bytes | None = None
     response_topic: str | None = None
-    expiry_s: int | None = None
     user: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def packet_bytes(self) -> int:
+        """The size of its PUBLISH packet, at most (a few bytes too large)."""
+        texts = [self.topic, self.content_type or "", *(part for pair in self.user for part in pair)]
+        return 32 + len(self.payload) + len(self.correlation or b"") + sum(3 + len(text.encode()) for text in texts)
 
 
 @dataclass(frozen=True)
@@ -69,6 +87,23 @@ class BrokerAddress:
     tls: ssl.SSLContext | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+
+
+def broker_address(mqtt: Mqtt, client_id: str) -> BrokerAddress:
+    """Return the broker of the configuration; raises ``EdgeError`` when its files cannot be used."""
+    host, port, encrypted = mqtt.broker()
+    context = None
+    try:
+        if encrypted:
+            context = ssl.create_default_context(cafile=mqtt.ca)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if mqtt.certificate:
+                context.load_cert_chain(mqtt.certificate, mqtt.key)
+        password = Path(mqtt.password_file).read_text(encoding="utf-8").strip() if mqtt.password_file else None
+    except (OSError, ValueError) as error:  # also what ssl raises
+        action = "check ca, certificate, key and password_file in [mqtt]; the key must belong to the certificate"
+        raise EdgeError("the files for the broker cannot be used", code="MQT-114", action=action) from error
+    return BrokerAddress(host, port, client_id, mqtt.keepalive_s, context, mqtt.username, password)
 
 
 class Transport:
@@ -85,6 +120,7 @@ class Transport:
         self._on_message = on_message
         self._wake_fd = wake_fd
         self._ended: TransportError | None = None
+        self._poll = select.poll()
         self._connected = False
         self._awaited: int | None = None
         client = paho.Client(CallbackAPIVersion.VERSION2, address.client_id, protocol=paho.MQTTv5)
@@ -103,20 +139,22 @@ class Transport:
         """Connect and subscribe, or raise :class:`TransportError`. Blocks at most about 10 s."""
         wanted = Properties(PacketTypes.CONNECT)
         wanted.SessionExpiryInterval = _SESSION_S
+        wanted.MaximumPacketSize = _MAX_RECEIVED_BYTES
         address = self._address
         try:
-            self._client.connect(
-                address.host, address.port, address.keepalive_s, clean_start=False, properties=wanted
-            )
+            self._client.connect(address.host, address.port, address.keepalive_s, clean_start=False, properties=wanted)
         except ssl.SSLCertVerificationError as error:
             raise TransportError(
                 f"the broker's certificate is not accepted: {error.verify_message}", code="MQT-111",
                 action="check the broker's certificate, its name and the configured CA",
             ) from error  # fmt: skip
         except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+            why = (
+                error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
+            )
             raise TransportError(f"no connection to {address.host}:{address.port} ({why})") from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._poll.register(self._wake_fd, select.POLLIN)
         self._until(lambda: self._connected, "the broker accepts the connection but not MQTT 5")
         options = SubscribeOptions(qos=1, retainAsPublished=True)
         self._awaited = self._client.subscribe([(topic, options) for topic in subscriptions])[1]
@@ -127,7 +165,7 @@ class Transport:
         info = self._client.publish(
             message.topic, message.payload, 1, message.retain, _properties(PacketTypes.PUBLISH, message)
         )
-        if info.rc not in (paho.MQTT_ERR_SUCCESS, paho.MQTT_ERR_NO_CONN):
+        if info.rc not in (paho.MQTT_ERR_SUCCESS, paho.MQTT_ERR_NO_CONN, paho.MQTT_ERR_CONN_LOST):
             raise TransportError(f"the MQTT client refuses a message: {paho.error_string(info.rc)}", code="MQT-102")
         return info.mid
 
@@ -139,14 +177,15 @@ class Transport:
             raise self._ended
         sock: Any = self._socket
         pending = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
-        writing = [sock] if self._client.want_write() else []
-        readable, writable, _ = select.select([sock, self._wake_fd], writing, [], 0 if pending else wait_s)
-        if self._wake_fd in readable:
+        self._poll.register(sock, select.POLLIN | (select.POLLOUT if self._client.want_write() else 0))
+        ready = dict(self._poll.poll(0 if pending else wait_s * 1000))
+        if self._wake_fd in ready:
             with contextlib.suppress(BlockingIOError):
                 os.eventfd_read(self._wake_fd)
-        if pending or sock in readable:
+        happened = ready.get(sock.fileno(), 0)
+        if pending or happened & ~select.POLLOUT:
             self._client.loop_read()
-        if writable:
+        if happened & select.POLLOUT:
             self._client.loop_write()
         self._client.loop_misc()
 
@@ -160,10 +199,13 @@ class Transport:
 
     def drop(self) -> None:
         """Close without a goodbye: the broker will publish the last will. Never raises."""
-        sock = self._client.socket()
+        client = self._client
+        sock = client.socket()
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.close()
+        # paho has more sockets and closes them when it is collected: at once, without the circle of its callbacks
+        client.on_connect = client.on_disconnect = client.on_publish = client.on_message = client.on_subscribe = None
 
     @property
     def _socket(self) -> socket.socket:
@@ -173,7 +215,8 @@ class Transport:
         return sock  # type: ignore[return-value]
 
     def _until(self, done: Callable[[], bool], otherwise: str) -> None:
-        for _ in range(int(_CONNECT_S / 0.1)):
+        end = time.monotonic() + _CONNECT_S
+        while time.monotonic() < end:
             if done():
                 return
             self.pass_once(0.1)
@@ -192,10 +235,11 @@ class Transport:
         self.receive_maximum = getattr(properties, "ReceiveMaximum", self.receive_maximum)
         self.max_packet_bytes = getattr(properties, "MaximumPacketSize", self.max_packet_bytes)
 
-    def _disconnected(self, _c: Any, _u: Any, _flags: Any, reason: ReasonCode, _p: Any) -> None:
-        taken = reason.value == TAKEN_OVER
+    def _disconnected(self, _c: Any, _u: Any, flags: paho.DisconnectFlags, reason: ReasonCode, _p: Any) -> None:
+        said = reason.value if flags.is_disconnect_packet_from_server else None
+        taken = said == TAKEN_OVER
         self._ended = self._ended or TransportError(
-            f"the connection ended: {reason.getName()}", reason=reason.value,
+            f"the connection ended: {reason.getName()}", reason=said,
             code="MQT-112" if taken else None,
             action="another PC uses this window's identity: find it and switch it off" if taken else None,
         )  # fmt: skip
@@ -215,23 +259,25 @@ class Transport:
 
     def _received(self, _c: Any, _u: Any, message: paho.MQTTMessage) -> None:
         given = message.properties
-        self._on_message(
-            Message(
-                message.topic,
-                bytes(message.payload),
-                retain=message.retain,
-                content_type=getattr(given, "ContentType", None),
-                correlation=getattr(given, "CorrelationData", None),
-                response_topic=getattr(given, "ResponseTopic", None),
+        try:
+            self._on_message(
+                Message(
+                    message.topic,
+                    bytes(message.payload),
+                    retain=message.retain,
+                    content_type=getattr(given, "ContentType", None),
+                    correlation=getattr(given, "CorrelationData", None),
+                    response_topic=getattr(given, "ResponseTopic", None),
+                )
             )
-        )
+        except Exception as error:  # noqa: BLE001  # unacknowledged, it would come again and again
+            _log.error("a received message cannot be handled", exc_info=error)
 
 
 def _properties(kind: int, message: Message, will_delay_s: int | None = None) -> Properties | None:
     given = {
         "ContentType": message.content_type,
         "CorrelationData": message.correlation,
-        "MessageExpiryInterval": message.expiry_s,
         "UserProperty": list(message.user) or None,
         "WillDelayInterval": will_delay_s,
     }

@@ -52,14 +52,16 @@ class ThreadLane:
         self.driver = driver
         self.port = port
         self.busy = False
+        self.abandoned = False
+        """Whether its thread hangs in a call and was left behind."""
         self.on_change: Callable[[], None] = lambda: None
         """Called in the event loop when a job begins or ends."""
         self._accept = accept
         self._loop = asyncio.get_running_loop()
         self._work: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
         self._jobs: deque[DeviceJob] = deque()
+        self._running: DeviceJob | None = None
         self._stop = threading.Event()
-        self._abandoned = False
         self._served_from: float | None = None
         self._since = time.monotonic()
         self._limit_s: float | None = None
@@ -78,31 +80,34 @@ class ThreadLane:
 
     def run(self, job: DeviceJob) -> None:
         """Queue *job*: it runs between two polls, and a waiting poll is interrupted."""
-        job.wake = self.port.wake
-        job.beat = self._beat
+        job.wake, job.beat, job.leave = self.port.wake, self._beat, lambda: self._forget(job)
         self._jobs.append(job)
         self.port.wake()
 
-    async def close(self) -> None:
-        """Close the driver and end the thread; a thread that does not end is abandoned."""
+    async def close(self, why: EdgeError) -> None:
+        """Close the driver and end the thread; a thread that does not end is abandoned.
+
+        Jobs that wait end with *why*, and one that runs is cancelled.
+        """
         self._stop.set()
+        while (job := self._next_job()) is not None:
+            job.finish(why)
+        if (job := self._running) is not None:
+            job.cancel()
         self.port.wake()
-        if not self._abandoned:
+        if not self.abandoned:
             with contextlib.suppress(EdgeError):
                 await self._watched(self._submit(self.driver.close))
         self._work.put(None)
-        self.fail_jobs(DeviceTimeout("the device went away", code="DEV-105"))
 
-    def fail_jobs(self, error: EdgeError) -> None:
-        """End the jobs that have not begun."""
-        while self._jobs:
-            self._jobs.popleft().finish((), error)
-
-    def abandon(self) -> None:
+    def _abandon(self, why: EdgeError) -> None:
         """Leave a hung thread behind: it may not report anything any more."""
-        self._abandoned = True
+        self.abandoned = True
         self._stop.set()
-        self.port.release()
+        if (job := self._running) is not None:
+            job.finish(why)
+        # closing a device can hang too
+        threading.Thread(target=self.port.release, name=f"{self._thread.name}-release", daemon=True).start()
 
     # -- event loop side ----------------------------------------------------------------------------
 
@@ -114,19 +119,26 @@ class ThreadLane:
 
     async def _watched(self, future: asyncio.Future[Any]) -> Any:
         """Wait for *future* while the driver proves that it is not hung and that its device lives."""
-        while True:
-            done, _ = await asyncio.wait([future], timeout=_WATCH_S)
-            if done:
-                return future.result()
-            now = time.monotonic()
-            if self._limit_s is not None and now - self._since > self._limit_s:
-                self.abandon()
-                raise DeviceTimeout(f"a call of the driver has hung for {now - self._since:.0f} s", code="DRV-104")
-            silent_s = self._silent_s()
-            if silent_s > (self.driver.proof_s or silent_s):
-                self._stop.set()
-                self.port.wake()
-                raise DeviceTimeout(f"no sign of life for {silent_s:.0f} s")
+        try:
+            while True:
+                asked = time.monotonic()
+                done, _ = await asyncio.wait([future], timeout=_WATCH_S)
+                if done:
+                    return future.result()
+                if time.monotonic() - asked < 2 * _WATCH_S:  # else we were stopped ourselves: no time to judge others
+                    self._judge()
+        finally:
+            if not future.cancel():  # nobody waits for it any more
+                future.exception()
+
+    def _judge(self) -> None:
+        hung_s, limit_s, silent_s = time.monotonic() - self._since, self._limit_s, self._silent_s()
+        if limit_s is not None and hung_s > limit_s:
+            error = DeviceTimeout(f"a call of the driver has hung for {hung_s:.0f} s", code="DRV-104")
+            self._abandon(error)
+            raise error
+        if silent_s > (self.driver.proof_s or silent_s):
+            raise DeviceTimeout(f"no sign of life for {silent_s:.0f} s")
 
     def _silent_s(self) -> float:
         """Return how long the device has said nothing although it could have."""
@@ -142,13 +154,20 @@ class ThreadLane:
             while (item := self._work.get()) is not None:
                 work, future = item
                 try:
+                    self._beat()
                     result, error = work(), None
+                except _Abandoned:
+                    raise
                 except EdgeError as raised:
                     result, error = None, raised
-                except Exception as raised:  # noqa: BLE001  # whatever a driver raises ends here
+                except BaseException as raised:  # noqa: BLE001  # whatever a driver raises ends here
                     error = DriverBug(f"{type(raised).__name__} in the driver")
                     result, error.__cause__ = None, raised
                 self._tell(future, result, error)
+        if self.abandoned:  # what hung has returned after all, and may hold the device
+            with contextlib.suppress(Exception):
+                self.driver.close()
+            self.port.release()
 
     def _tell(self, future: asyncio.Future[Any], result: Any, error: EdgeError | None) -> None:
         def settle() -> None:
@@ -163,7 +182,7 @@ class ThreadLane:
             self._loop.call_soon_threadsafe(settle)
 
     def _beat(self) -> None:
-        if self._abandoned and threading.current_thread() is self._thread:
+        if self.abandoned and threading.current_thread() is self._thread:
             raise _Abandoned
         self._since = time.monotonic()
         self._limit_s = WAIT_S + self.driver.poll_limit_s
@@ -171,45 +190,54 @@ class ThreadLane:
     def _serve(self) -> None:
         while not self._stop.is_set():
             self._beat()
-            if self._jobs:
-                self._execute(self._jobs.popleft())
-            else:
-                self._take(self.driver.poll(WAIT_S), None)
+            if (job := self._next_job()) is None:
+                self._take(self.driver.poll(WAIT_S), None, [])
+            elif job.begin():
+                self._execute(job)
 
-    def _take(self, events: Iterable[Payload], case: str | None) -> list[Row]:
+    def _next_job(self) -> DeviceJob | None:
+        with contextlib.suppress(IndexError):
+            return self._jobs.popleft()
+        return None
+
+    def _forget(self, job: DeviceJob) -> None:
+        with contextlib.suppress(ValueError):
+            self._jobs.remove(job)
+
+    def _take(self, events: Iterable[Payload], case: str | None, rows: list[Row]) -> None:
         """Make *events* durable: a list at once, a generator one by one (it resumes when its event is)."""
-        rows: list[Row] = []
         batches = [events] if isinstance(events, list | tuple) else ((event,) for event in events)
         for batch in batches:
             if batch:
                 self._limit_s = None  # a slow disk is no hung driver
-                if self._abandoned:
+                if self.abandoned:
                     raise _Abandoned
                 rows += self._accept(batch, case)
             self._beat()
-        return rows
 
     def _execute(self, job: DeviceJob) -> None:
-        self._set_busy(True)
-        rows: list[Row] = []
+        self._running = job
+        if self._stop.is_set():  # close() may have looked just before
+            job.cancel()
+        self._set_busy(busy=True)
         try:
             job.check()
-            for event in self.driver.execute(job.command, job):
-                rows += self._take([event], job.case)
+            self._take(self.driver.execute(job.command, job), job.case, job.rows)
         except (JobCancelled, Unsupported) as error:
-            job.finish(rows, error)
+            job.finish(error)
         except EdgeError as error:
-            job.finish(rows, error)
+            job.finish(error)
             raise
-        except Exception as error:
-            job.finish(rows, DriverBug(f"{type(error).__name__} in the driver"))
+        except BaseException as error:
+            job.finish(DriverBug(f"{type(error).__name__} in the driver"))
             raise
         else:
-            job.finish(rows)
+            job.finish()
         finally:
-            self._set_busy(False)
+            self._running = None
+            self._set_busy(busy=False)
 
-    def _set_busy(self, busy: bool) -> None:
+    def _set_busy(self, *, busy: bool) -> None:
         self.busy = busy
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.on_change)

@@ -18,6 +18,7 @@ Tap = Callable[[str, bytes], None]
 
 _READ_BYTES = 4096
 _WRITE_LIMIT_S = 2.0
+_DISCARD_READS = 256
 
 
 class FdLink:
@@ -56,14 +57,12 @@ class FdLink:
 
     def idle(self, wait_s: float) -> bool:
         self._check_open()
-        ready = self._either.poll(max(0.0, wait_s) * 1000)
-        woken = False
-        for fd, _ in ready:
-            if fd == self._wake_fd:
-                woken = True
-                with contextlib.suppress(BlockingIOError, OSError):
-                    os.eventfd_read(self._wake_fd)
-        return len(ready) > woken
+        ready = dict(self._either.poll(max(0.0, wait_s) * 1000))
+        woken = ready.pop(self._wake_fd, 0)
+        if woken:
+            with contextlib.suppress(OSError):
+                os.eventfd_read(self._wake_fd)
+        return bool(ready)
 
     def write(self, data: bytes) -> None:
         self._check_open()
@@ -79,8 +78,9 @@ class FdLink:
                 self._lost(error)
 
     def discard(self) -> None:
-        while self.read(0):
-            pass
+        for _ in range(_DISCARD_READS):  # a device that floods would keep us here for ever
+            if not self.read(0):
+                break
 
     def set_baud(self, baud: int) -> None:
         raise Unsupported(f"{self._name} has no line rate to set to {baud}")
@@ -95,8 +95,8 @@ class FdLink:
             if self._fd < 0:
                 return
             self._fd = -1
-            self._release()
             os.close(self._wake_fd)
+        self._release()  # may take its time: wake() must not wait for it
 
     def _release(self) -> None:
         """Close the descriptor itself. Never raises."""

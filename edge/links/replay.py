@@ -30,7 +30,7 @@ from edge.links.fd import Tap
 CODES: Mapping[str, str] = {
     "REP-101": "the recording is not there",
     "REP-102": "no permission to read the recording",
-    "REP-105": "the recording ends here",
+    "REP-105": "the recording ends here, or was closed",
     "REP-106": "the file is no recording",
     "REP-107": "the driver wrote something else than was recorded",
 }
@@ -189,7 +189,7 @@ class ReplayLink:
 
     def _check(self) -> None:
         if self._closed:
-            raise DeviceLost("the recording is closed", code="REP-105")
+            raise _over()
         if self._failure is not None:
             raise self._failure
 
@@ -203,7 +203,7 @@ class ReplayLink:
         while (step := self._next()) is not None and step.sign != ">":
             self._take(step)
         if step is None:
-            self._fail(DeviceLost(CODES["REP-105"], code="REP-105"))
+            self._fail(_over())
 
     def _take(self, step: Step) -> None:
         self._ticks += step.ticks - self._passed
@@ -219,7 +219,7 @@ class ReplayLink:
         while not self._buffer:
             step = self._next()
             if step is None:
-                raise DeviceLost(CODES["REP-105"], code="REP-105")
+                raise _over()
             if step.sign == "=" and (rest := step.ticks - self._passed) and rest >= until - self._ticks:
                 self._passed += until - self._ticks  # what comes at the very end of a wait comes after it
                 self._ticks = until
@@ -231,6 +231,10 @@ class ReplayLink:
             if step.sign == "|" and not wait:
                 return False
         return True
+
+
+def _over() -> DeviceLost:
+    return DeviceLost(CODES["REP-105"], code="REP-105", action="nothing: it begins again when it is opened again")
 
 
 def open_replay(path: str, options: Mapping[str, str], tap: Tap = lambda *_: None) -> ReplayLink:

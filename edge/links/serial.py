@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import termios
 from pathlib import Path
 
 import serial
@@ -30,16 +31,21 @@ class SerialLink(FdLink):
             raise Unsupported(f"the address of {self._name} says which rate it has")
         try:
             self._line.baudrate = baud
-        except (OSError, ValueError) as error:
-            raise DeviceLost(f"{self._name} does not take {baud} baud") from error
+        except (OSError, ValueError, termios.error) as error:
+            raise DeviceLost(f"{self._name} does not take {baud} baud", code="SER-105") from error
 
     def _release(self) -> None:
-        with contextlib.suppress(OSError, serial.SerialException):
+        with contextlib.suppress(OSError, termios.error):
+            termios.tcflush(self._line.fileno(), termios.TCOFLUSH)  # else close() waits until all is sent
+        with contextlib.suppress(OSError):
             self._line.close()
 
 
 def open_serial(path: str, line: SerialLine, tap: Tap, *, fixed: bool = False) -> SerialLink:
-    """Open *path*, at a rate that is *fixed* or may be changed; raises ``DeviceAbsent``, ``DeviceAccess``, ``DeviceBusy`` or ``DeviceProtocol``."""
+    """Open *path*, at a rate that is *fixed* or may be changed.
+
+    Raises ``DeviceAbsent``, ``DeviceAccess``, ``DeviceBusy`` or ``DeviceProtocol``.
+    """
     try:
         port = serial.Serial(
             path,
@@ -50,16 +56,16 @@ def open_serial(path: str, line: SerialLine, tap: Tap, *, fixed: bool = False) -
             timeout=0,
             exclusive=True,
         )
-    except (serial.SerialException, OSError) as error:
+    except (OSError, termios.error) as error:
         raise _ours(path, error) from error
     except ValueError as error:
         raise DeviceProtocol(f"{path} does not take {line.baud} baud", code="SER-106") from error
     return SerialLink(port, path, tap, fixed=fixed)
 
 
-def _ours(path: str, error: OSError) -> Exception:
+def _ours(path: str, error: Exception) -> Exception:
     """Sort an opening error by what happens next."""
-    number = error.errno
+    number = error.errno if isinstance(error, OSError) else error.args[0]
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO):
         return DeviceAbsent(f"{path} is not there", code="SER-101")
     if number in (errno.EACCES, errno.EPERM):

@@ -10,6 +10,15 @@ from edge.errors import DeviceAbsent, DeviceTimeout
 from edge.links.fd import FdLink, Tap
 
 _CONNECT_S = 2.0
+_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    # a peer that is gone without a word is noticed within 15 s, also by a device that only listens to it
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 3),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 15_000),
+)
 
 
 class TcpLink(FdLink):
@@ -34,8 +43,9 @@ def open_tcp(host: str, port: int, tap: Tap) -> TcpLink:
     except TimeoutError as error:
         raise DeviceTimeout(f"{name} does not answer", code="TCP-104", action="check network and power") from error
     except OSError as error:
-        why = os.strerror(error.errno) if error.errno else "name not known"
+        why = "name not known" if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise DeviceAbsent(f"{name}: {why}", code="TCP-101", action="check host, port, network and power") from error
     connection.setblocking(False)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for level, option, value in _OPTIONS:
+        connection.setsockopt(level, option, value)
     return TcpLink(connection, name, tap)

@@ -9,10 +9,10 @@
 ``docs/back-office.md`` tells the whole story.
 """
 
+from edge.subscriber.address import Address, Login
 from edge.subscriber.client import Subscriber
 from edge.subscriber.errors import BadArgument, PositionError, Refused, RequestError, SubscriberError
 from edge.subscriber.event import Event
-from edge.subscriber.link import Address, Login
 from edge.subscriber.model import Gap, Limits, NewStore, Notice
 from edge.subscriber.requests import Completion, Reply, Requester
 from edge.subscriber.windows import Window, Windows

@@ -24,9 +24,7 @@ log = logging.getLogger(__name__)
 class Acknowledger:
     """Tells each window what its subscriber has processed, and never before that is safe."""
 
-    def __init__(
-        self, name: str, intake: Intake, link: Link, limits: Limits, file: PositionFile | None
-    ) -> None:
+    def __init__(self, name: str, intake: Intake, link: Link, limits: Limits, file: PositionFile | None) -> None:
         self._name, self._intake, self._link, self._limits, self._file = name, intake, link, limits, file
         self._saved: dict[str, Mark] = {}
         self._changed: set[str] = set()
@@ -102,9 +100,7 @@ class Acknowledger:
 
     def _complain(self, error: EdgeError) -> None:
         """Log the first failure loudly, repeats quietly."""
-        log.log(
-            logging.DEBUG if error.code in self._complaints else logging.ERROR, "not acknowledged: %s", error
-        )
+        log.log(logging.DEBUG if error.code in self._complaints else logging.ERROR, "not acknowledged: %s", error)
         self._complaints.add(error.code)
 
 

@@ -13,11 +13,13 @@ from typing import Any, Self
 import aiomqtt
 from joserfc.jwk import ECKey
 
+from edge.events import Params
 from edge.sealing import SealError, read_key
 from edge.subscriber.acks import Acknowledger
+from edge.subscriber.address import Address, Login
 from edge.subscriber.event import Event
 from edge.subscriber.intake import Intake
-from edge.subscriber.link import Address, Link, Login
+from edge.subscriber.link import Link
 from edge.subscriber.model import Delivery, Gap, Limits, Notice
 from edge.subscriber.position import PositionFile
 from edge.subscriber.requests import Completion, Reply, Requester
@@ -34,11 +36,11 @@ LAST_WORDS_S = 2.0
 class Subscriber:
     """Delivers every event of the windows once and in the order of each window, and acknowledges it.
 
-    An event counts as processed when the next one is asked for (or :meth:`done` is called): a consumer that
-    raises gets the event again after its restart, when *position* names a file. Without *position* it begins
-    with the first event seen. *keys* (private, or paths to them) open the sealed views. *on_notice* is called
-    with a :class:`Gap` when it is named and when it is over, and with a :class:`NewStore`. With *observe*
-    nothing is published: no acknowledgement, no question. Only one task may iterate.
+    An event counts as processed when the next one is asked for (or :meth:`done` is called): a consumer that raises
+    gets the event again after its restart, when *position* names a file. Without *position* it begins with the first
+    event seen (``edge.subscriber.sequence`` says precisely where). *keys* (private, or paths to them) open the sealed
+    views. *on_notice* is called with a :class:`Gap` when it is named and when it is over, and with a
+    :class:`NewStore`. With *observe* nothing is published: no acknowledgement, no question. Only one task may iterate.
     """
 
     def __init__(  # noqa: PLR0913  keyword-only settings, all but two with a default
@@ -58,38 +60,28 @@ class Subscriber:
     ) -> None:
         """Check everything, connect to nothing; raises ``BadArgument`` or ``SealError``."""
         self._name = checked_name(name, "subscriber")
-        self._scope = (
-            checked_name(hall, "hall", wildcard=True),
-            checked_name(window, "window", wildcard=True),
-        )
+        self._scope = (checked_name(hall, "hall", wildcard=True), checked_name(window, "window", wildcard=True))
         self._keys = [_private(key) for key in keys]
         self._address = Address.parse(url, login)
         self._file = PositionFile(position, name) if position else None
         self._limits = limits or Limits()
         self._on_notice, self._observe = on_notice, observe
-        self._waiting = asyncio.Event()
-        self._room = asyncio.Event()
+        self._waiting, self._room, self._was_up = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._current: Delivery | None = None
         self._requester: Requester | None = None
         self._stopped: BaseException | None = None
         self._blocked = False
         self._tasks: list[asyncio.Task[None]] = []
         self._intake = Intake(self._scope, self._keys, self._limits, self._notice)
-        self._link = Link(
-            self._address,
-            f"hall-edge-subscriber-{name}",
-            self._intake.topics(name),
-            self._receive,
-            self._up,
-            session_expiry_s=session_expiry_s,
-        )
+        client_id, topics = f"hall-edge-subscriber-{name}", self._intake.topics(name)
+        self._link = Link(self._address, client_id, topics, self._receive, self._up, session_expiry_s=session_expiry_s)
         self._acks = Acknowledger(name, self._intake, self._link, self._limits, self._file)
 
     async def __aenter__(self) -> Self:
         """Begin to connect; return at once, also when the broker is not there. Raises ``PositionError``."""
         if self._file:
             marks = await asyncio.to_thread(self._file.read)
-            self._intake.begin(marks)
+            self._intake.begin(self._name, marks)
             self._acks.begin(marks)
         self._tasks = [self._start(self._link.run()), self._start(self._keep_house())]
         return self
@@ -127,8 +119,15 @@ class Subscriber:
             self._acks.done(self._current)
         self._current = None
 
+    async def ready(self) -> None:
+        """Wait until the broker has accepted the subscriptions for the first time."""
+        await self._was_up.wait()
+        if self._stopped:
+            raise self._stopped
+
     @property
     def connected(self) -> bool:
+        """Return whether the broker has accepted the subscriptions, and the connection stands."""
         return self._link.connected
 
     @property
@@ -156,7 +155,7 @@ class Subscriber:
         window: str,
         device: str,
         command: str,
-        params: Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | Params | None = None,
         *,
         timeout_s: float = 30.0,
         case: str | None = None,
@@ -185,6 +184,7 @@ class Subscriber:
             self._waiting.set()
 
     def _up(self) -> None:
+        self._was_up.set()
         self._acks.again()
         self._resume()
 
@@ -233,6 +233,7 @@ class Subscriber:
 
     def _stop(self, reason: BaseException) -> None:
         self._stopped = self._stopped or reason
+        self._was_up.set()
         self._waiting.set()
 
 

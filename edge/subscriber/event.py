@@ -90,10 +90,6 @@ class Event:
         """Return whether this stands for an event that can no longer be sent."""
         return self._delivery.tombstone
 
-    @property
-    def delivery(self) -> Delivery:
-        return self._delivery
-
     def __repr__(self) -> str:
         marks = ((" opened", self.opened), (" late", self.late), (f" {self.unreadable}", self.unreadable))
         what = f"{self.hall}/{self.window} {self.device} {self.kind}.{self.type}"

@@ -27,6 +27,7 @@ class Intake:
     ) -> None:
         self._scope, self._keys, self._limits, self._notice = scope, keys, limits, notice
         self._marks: Mapping[str, Mark] = {}
+        self._durable: str | None = None
         self.ready: deque[Delivery] = deque()
         self.sequences: dict[str, WindowSequence] = {}
         self.windows = Windows()
@@ -34,9 +35,9 @@ class Intake:
         """Windows that seem not to know what was acknowledged: they sent it again, or came online."""
         self.refused = 0
 
-    def begin(self, marks: Mapping[str, Mark]) -> None:
-        """Go on behind *marks*."""
-        self._marks = marks
+    def begin(self, name: str, marks: Mapping[str, Mark]) -> None:
+        """Go on behind *marks*; windows without one begin behind what *name* has acknowledged there."""
+        self._durable, self._marks = name, marks
         for window in marks:
             self.sequence(window)
 
@@ -75,9 +76,7 @@ class Intake:
         """Return the sequence of ``hall/window``, begun where the position says."""
         if window not in self.sequences:
             mark = self._marks.get(window)
-            new = WindowSequence(
-                window, self._limits, joins=bool(self._keys), mark=mark.copy() if mark else None
-            )
+            new = WindowSequence(window, self._limits, joins=bool(self._keys), mark=mark.copy() if mark else None)
             self.sequences[window] = new
         return self.sequences[window]
 
@@ -93,9 +92,7 @@ class Intake:
                 raise WireError("a retained event")
             self._view(sequence, hall, window, message)
         elif rest == "health":
-            health: Health = decoded(bytes(message.payload), Health)
-            if health.head_seq is not None:
-                sequence.told_head(health.epoch, number(health.head_seq), live=not message.retain)
+            self._health(sequence, decoded(bytes(message.payload), Health), live=not message.retain)
         else:
             self.windows.feed(hall, window, rest, bytes(message.payload))
             status = self.windows[sequence.window].status
@@ -103,6 +100,15 @@ class Intake:
                 sequence.told_epoch(status.epoch)
                 if status.state == "online":
                     self.forgetful.add(sequence.window)
+
+    def _health(self, sequence: WindowSequence, health: Health, *, live: bool) -> None:
+        if health.head_seq is None:
+            return
+        head = number(health.head_seq)
+        sequence.told_head(health.epoch, head, live=live)
+        ours = health.subscribers.get(self._durable or "")
+        if ours and health.outbox.depth is not None:
+            sequence.told_acknowledged(health.epoch, max(number(ours.upto_seq), head - health.outbox.depth, 0))
 
     def _view(self, sequence: WindowSequence, hall: str, window: str, message: aiomqtt.Message) -> None:
         topic, sealed = _original(message)
@@ -112,11 +118,7 @@ class Intake:
             return
         before = sequence.duplicates
         payload = bytes(message.payload)
-        view = (
-            sealed_view(topic, payload, self._keys, sequence.lacks_sealed)
-            if sealed
-            else public_view(topic, payload)
-        )
+        view = sealed_view(topic, payload, self._keys, sequence.lacks_sealed) if sealed else public_view(topic, payload)
         if view:
             sequence.offer(view)
         if sequence.duplicates > before:

@@ -6,7 +6,7 @@ What aiomqtt 2.5 hides and is needed here, so :class:`_Client` reaches below it:
   PUBACK is sent when the message was taken, and while too many wait the socket is not read: the broker keeps
   them. (Receive Maximum alone is no bound: mosquitto 2.0.11 releases up to that many more with each PUBACK.);
 * the reason code of a PUBACK (a refused publish would look like a success);
-* the socket that a failed connect leaves open.
+* the socket that a failed connect leaves open, and the writer that it registers on one already closed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,8 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiomqtt
 from paho.mqtt.client import MQTT_ERR_SUCCESS
@@ -31,7 +28,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge.subscriber.errors import BadArgument, Refused
+from edge.subscriber.address import Address
+from edge.subscriber.errors import Refused
 
 log = logging.getLogger(__name__)
 
@@ -39,69 +37,41 @@ RECEIVE_MAXIMUM = 100
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 STEADY_S = 10.0
+MANY_SHORT_LIVES = 3
 KEEPALIVE_S = 5
 ANSWER_S = 5.0
 CONNECT_S = 3.0
 FAILURE = 0x80
 NO_SUBSCRIBER = 0x10
-_TAKEN_OVER = 0x8E
-_PORTS = {"mqtt": 1883, "mqtts": 8883}
 _NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it a request and its reply take 88 ms, not 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Login:
-    """How to prove to each other who we are. With mqtts, *ca* is the private CA (default: the system's)."""
+class SteadyClient(aiomqtt.Client):
+    """aiomqtt that never registers a writer for a socket already closed, whose number may be another's by then."""
 
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:  # noqa: ARG002
+        def register() -> None:
+            used = self._client.socket()
+            if used is not None and used is sock:
+                self._loop.add_writer(used.fileno(), self._write)
 
+        self._loop.call_soon_threadsafe(register)
 
-@dataclass(frozen=True, kw_only=True)
-class Address:
-    """A broker: ``mqtt://host[:port]`` or ``mqtts://host[:port]``."""
+    def _write(self) -> None:
+        with self._ends_on_error():
+            self._client.loop_write()
 
-    host: str
-    port: int
-    tls: ssl.SSLContext | None
-    login: Login
-
-    @classmethod
-    def parse(cls, url: str, login: Login | None) -> Address:
-        """Return where and how to connect; raises :class:`BadArgument`."""
+    @contextlib.contextmanager
+    def _ends_on_error(self) -> Iterator[None]:
         try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port or _PORTS.get(parts.scheme)
-            if not host or port is None or parts.scheme not in _PORTS:
-                raise ValueError(parts.scheme)
-        except ValueError:
-            raise BadArgument("the broker's URL is not mqtt://host:port or mqtts://host:port") from None
-        if parts.username or parts.password:
-            raise BadArgument(
-                "the broker's URL holds a password", action="give it as Login(username, password)"
-            )
-        login = login or Login()
-        return cls(host=host, port=port, tls=_tls(login) if parts.scheme == "mqtts" else None, login=login)
+            yield
+        except Exception as error:  # noqa: BLE001  whatever it is, the connection is over
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
 
 
-def _tls(login: Login) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=login.ca)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        if login.certificate:
-            context.load_cert_chain(login.certificate, login.key)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise BadArgument(
-            f"the certificate files cannot be used: {error}", action="check the files"
-        ) from error
-    return context
-
-
-class _Client(aiomqtt.Client):
-    """aiomqtt with the three things it hides."""
+class _Client(SteadyClient):
+    """aiomqtt with what it hides."""
 
     def __init__(self, address: Address, client_id: str, session_expiry_s: int) -> None:
         connect = Properties(PacketTypes.CONNECT)
@@ -145,14 +115,11 @@ class _Client(aiomqtt.Client):
 
     def _read(self) -> None:
         """Read what is there, as aiomqtt does."""
-        try:
+        with self._ends_on_error():
             while not self._paused and (found := self._client.socket()):
                 self._client.loop_read()
                 if not (isinstance(found, ssl.SSLSocket) and found.pending()):
                     break
-        except Exception as error:  # noqa: BLE001  whatever it is, the connection is over
-            if not self._disconnected.done():
-                self._disconnected.set_exception(error)
 
     async def _misc_loop(self) -> None:
         while self._client.loop_misc() == MQTT_ERR_SUCCESS:
@@ -188,9 +155,17 @@ class _Client(aiomqtt.Client):
             if not answer.done():
                 answer.set_exception(aiomqtt.MqttError("disconnected"))
         self._client._sock_close()  # noqa: SLF001  neither library closes it after a connect without CONNACK
+        self._look_at_ends()
+
+    def _on_disconnect(self, *args: Any) -> None:
+        super()._on_disconnect(*args)
+        self._look_at_ends()  # now: when it comes while connecting, aiomqtt throws the future away
+
+    def _look_at_ends(self) -> None:
+        """Look at the errors that futures hold, else asyncio reports that nobody did."""
         for future in (self._connected, self._disconnected):
             if future.done() and not future.cancelled():
-                future.exception()  # else asyncio reports that nobody looked at it
+                future.exception()
 
 
 class Link:
@@ -216,6 +191,7 @@ class Link:
         self._client: _Client | None = None
         self._pause_s = FIRST_PAUSE_S
         self._down_since: float | None = None
+        self._short_lives = 0
 
     @property
     def connected(self) -> bool:
@@ -237,9 +213,7 @@ class Link:
             finally:
                 self._client = None
 
-    async def send(
-        self, topic: str, payload: bytes, *, content_type: str = "application/json", **more: Any
-    ) -> int:
+    async def send(self, topic: str, payload: bytes, *, content_type: str = "application/json", **more: Any) -> int:
         """Publish with QoS 1; return 0, or ``NO_SUBSCRIBER``. Raises ``MqttError``, or :class:`Refused`.
 
         *more* are further MQTT 5 properties by their paho names.
@@ -269,15 +243,11 @@ class Link:
 
     async def _subscribe(self, client: _Client) -> None:
         options = SubscribeOptions(qos=1)
-        answers: Sequence[int | ReasonCode] = await client.subscribe(
-            [(topic, options) for topic in self._topics]
-        )
+        answers: Sequence[int | ReasonCode] = await client.subscribe([(topic, options) for topic in self._topics])
         for (topic, required), answer in zip(self._topics.items(), answers, strict=True):
             code = answer if isinstance(answer, int) else answer.value
             if code >= FAILURE and required:
-                raise Refused(
-                    f"the broker refuses to subscribe us to {topic} (reason 0x{code:02x})", code="SUB-101"
-                )
+                raise Refused(f"the broker refuses to subscribe us to {topic} (reason 0x{code:02x})", code="SUB-101")
 
     def _up(self, client: _Client) -> float:
         now = time.monotonic()
@@ -291,13 +261,13 @@ class Link:
     def _down(self, error: Exception, up_at: float | None) -> float:
         """Log the end of a connection, the first time loudly; return how long to wait."""
         now = time.monotonic()
-        if up_at is not None and now - up_at > STEADY_S:
-            self._pause_s = FIRST_PAUSE_S
-        if isinstance(error, aiomqtt.MqttCodeError) and getattr(error.rc, "value", error.rc) == _TAKEN_OVER:
-            self._pause_s = LONGEST_PAUSE_S
-            log.error(
-                "another client uses our name %s — give each subscriber a name of its own", self._client_id
-            )
+        if up_at is not None:
+            steady = now - up_at > STEADY_S
+            self._short_lives = 0 if steady else self._short_lives + 1
+            self._pause_s = FIRST_PAUSE_S if steady else self._pause_s
+        if self._short_lives == MANY_SHORT_LIVES:  # mosquitto 2.0.11 does not say Session Taken Over
+            text = "connections break within seconds: does another client use our name %s?"
+            log.error("%s — give each subscriber a name of its own", text % self._client_id)
         elif self._down_since is None:
             text = str(error.__cause__ or error)
             log.warning("SUB-108: no connection to %s:%s: %s", self._address.host, self._address.port, text)

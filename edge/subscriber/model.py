@@ -63,8 +63,6 @@ class Delivery:
     window: str
     epoch: int
     seq: int
-    base: int
-    """Where this epoch began for this subscriber: nothing below was ever expected."""
     public: object | None
     sealed: object | None
     tombstone: bool = False
@@ -91,9 +89,7 @@ class Gap:
 
     def __str__(self) -> str:
         name = f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
-        counts = "".join(
-            f", {count} {what}" for count, what in ((self.gone, "gone"), (self.lost, "lost")) if count
-        )
+        counts = "".join(f", {count} {what}" for count, what in ((self.gone, "gone"), (self.lost, "lost")) if count)
         return f"{self.window} seq {name} {self.state}{counts}"
 
 
@@ -108,9 +104,7 @@ class NewStore:
     """The last event of the old epoch that is complete here; later ones, if there were any, are lost."""
 
     def __str__(self) -> str:
-        return (
-            f"{self.window} new store: epoch {self.old_epoch} ended at seq {self.last_seq}, now {self.epoch}"
-        )
+        return f"{self.window} new store: epoch {self.old_epoch} ended at seq {self.last_seq}, now {self.epoch}"
 
 
 Notice = Gap | NewStore
@@ -152,7 +146,7 @@ class Entry:
         """A damaged view gets a second chance (damage on the way heals), one for other keys does not."""
         return self.bad is not None and (self.bad.final or self.bad_copies > 1)
 
-    def delivery(self, window: str, seq: int, base: int, *, joins: bool, late: bool) -> Delivery | None:
+    def delivery(self, window: str, seq: int, *, joins: bool, late: bool) -> Delivery | None:
         """Return the best that can be made of what is here; ``None``: nothing that could be shown."""
         shown = self.public or self.sealed or self.tombstone
         if shown is None:
@@ -164,7 +158,6 @@ class Entry:
             window=window,
             epoch=shown.epoch,
             seq=seq,
-            base=base,
             public=self.public.body if self.public else shown.body if shown is self.tombstone else None,
             sealed=self.sealed.body if self.sealed else None,
             tombstone=shown is self.tombstone,

@@ -75,15 +75,11 @@ class PositionFile:
 
 
 def _mark(entry: _Window) -> Mark:
-    return Mark(
-        entry.epoch, int(entry.upto_seq), Ranges((int(low), int(high)) for low, high in entry.missing)
-    )
+    return Mark(entry.epoch, int(entry.upto_seq), Ranges((int(low), int(high)) for low, high in entry.missing))
 
 
 def _sync_folder(folder: Path) -> None:
-    if (
-        os.name != "posix"
-    ):  # elsewhere a folder cannot be opened; the rename is as durable as the system makes it
+    if os.name != "posix":  # elsewhere a folder cannot be opened; the rename is as durable as the system makes it
         return
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -21,7 +21,7 @@ class Ranges:
         return iter(list(zip(self._firsts, self._lasts, strict=True)))
 
     def __len__(self) -> int:
-        """Return how many ranges there are (not how many numbers: :meth:`count`)."""
+        """Return how many ranges there are (not how many numbers)."""
         return len(self._firsts)
 
     def __contains__(self, seq: int) -> bool:
@@ -35,10 +35,6 @@ class Ranges:
 
     def __repr__(self) -> str:
         return f"Ranges({list(self)})"
-
-    def count(self) -> int:
-        """Return how many numbers are in the set."""
-        return sum(last - first + 1 for first, last in self)
 
     def lowest(self) -> int | None:
         return self._firsts[0] if self._firsts else None
@@ -69,7 +65,9 @@ class Ranges:
             self._lasts[at : at + 1] = [pair[1] for pair in kept]
 
     def within(self, first: int, last: int) -> list[Pair]:
-        """Return what of *first* … *last* is in the set."""
+        """Return what of *first* … *last* is in the set; nothing when *last* < *first*."""
+        if last < first:
+            return []
         found: list[Pair] = []
         at = max(bisect_right(self._firsts, first) - 1, 0)
         while at < len(self._firsts) and self._firsts[at] <= last:

@@ -23,8 +23,9 @@ from joserfc.jwk import ECKey
 
 from edge.events import COMMANDS, Params
 from edge.sealing import CONTENT_TYPE, JweSealer
+from edge.subscriber.address import Address
 from edge.subscriber.errors import BadArgument, RequestError, WireError
-from edge.subscriber.link import NO_SUBSCRIBER, Address, Link
+from edge.subscriber.link import NO_SUBSCRIBER, Link
 from edge.subscriber.topics import ROOT, checked_name, checked_window, split
 from edge.subscriber.windows import Window, Windows, decoded
 from edge.wire import EventName, Told
@@ -156,9 +157,7 @@ class Requester:
         try:
             async with asyncio.timeout(timeout_s + GRACE_S):
                 payload, content_type = _packed(body, command, await self._online(f"{hall}/{name}"), topic)
-                await self._send_until_done(
-                    pending, topic, payload, {"content_type": content_type, **properties}
-                )
+                await self._send_until_done(pending, topic, payload, {"content_type": content_type, **properties})
                 return await pending.end
         except TimeoutError:
             raise RequestError(f"no completion of {command} from {hall}/{name} in {timeout_s:g} s") from None
@@ -173,26 +172,20 @@ class Requester:
                 found = await self.windows.known(window)
         except TimeoutError:
             if not self._link.connected:
-                raise RequestError(
-                    "no connection to the broker", code="SUB-108", action="check its address"
-                ) from None
+                raise RequestError("no connection to the broker", code="SUB-108", action="check its address") from None
             found = None
         if found is None or not found.online:
             what = "has never been online" if found is None else "is offline"
             raise RequestError(f"window {window} {what}", code="SUB-105", action="start the window's PC")
         return found
 
-    async def _send_until_done(
-        self, pending: _Pending, topic: str, payload: bytes, properties: dict[str, Any]
-    ) -> None:
+    async def _send_until_done(self, pending: _Pending, topic: str, payload: bytes, properties: dict[str, Any]) -> None:
         """Send, and again after each reconnect and each silence, until the completion is here."""
         while not pending.end.done():
             pending.send_again.clear()
             with contextlib.suppress(aiomqtt.MqttError):
                 if await self._link.send(topic, payload, **properties) == NO_SUBSCRIBER:
-                    raise RequestError(
-                        f"nobody listens on {topic}", code="SUB-105", action="start the window's PC"
-                    )
+                    raise RequestError(f"nobody listens on {topic}", code="SUB-105", action="start the window's PC")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REPEAT_S):
                     await pending.send_again.wait()
@@ -257,9 +250,7 @@ def _packed(body: dict[str, Any], command: str, window: Window, topic: str) -> t
     if not personal_params(command) & body["params"].keys():
         return plain, "application/json"
     if window.status is None or window.status.key is None:
-        raise RequestError(
-            f"{window!r} shows no key to seal to", code="SUB-107", action="update the window's daemon"
-        )
+        raise RequestError(f"{window!r} shows no key to seal to", code="SUB-107", action="update the window's daemon")
     try:
         key = ECKey.import_key(window.status.key)
     except (JoseError, ValueError, TypeError, KeyError):

@@ -8,6 +8,8 @@ exceptions are marked: an event that came after the others had stopped waiting f
 Where a sequence begins:
 
 * with a durable position: behind it; what is missing is asked for;
+* with a position file that does not know the window: behind what the window's ``health`` says that this
+  subscriber has acknowledged, as far as the window still has it;
 * else with the first event seen (or the first accepted after the window's first live ``health``). An older
   event that comes anyway is new to us, so it is delivered, as late; it is never asked for;
 * a higher epoch is a new store: it begins with 1. What is buffered of the old one is delivered first; an
@@ -55,7 +57,7 @@ class WindowSequence:
         self.window, self.limits, self.joins = window, limits, joins
         self.out: deque[Output] = deque()
         self.mark = mark
-        self.stale = 0
+        self._unknown = mark is None
         self._current: Series | None = None
         self._previous: Series | None = None
         if mark:
@@ -84,7 +86,6 @@ class WindowSequence:
         if view.epoch == self._current.epoch:
             self._current.offer(view)
             return
-        self.stale += 1
         if self._previous is None or self._previous.epoch != view.epoch:
             self._previous = self._series(view.epoch)
             self._previous.close()
@@ -105,15 +106,22 @@ class WindowSequence:
             old.close()
             self._previous, self._current = old, self._series(epoch)
             self._current.begin(FIRST_SEQ)
-            self.out.append(
-                NewStore(window=self.window, epoch=epoch, old_epoch=old.epoch, last_seq=max(last_seq, 0))
-            )
+            self.out.append(NewStore(window=self.window, epoch=epoch, old_epoch=old.epoch, last_seq=max(last_seq, 0)))
 
     def told_head(self, epoch: int, seq: int, *, live: bool) -> None:
         """Learn the last accepted *seq*; *live*: from a message that was not retained."""
         self.told_epoch(epoch)
         if self._current and epoch == self._current.epoch:
             self._current.told_head(seq, live=live)
+
+    def told_acknowledged(self, epoch: int, upto: int) -> None:
+        """Learn up to where the window has nothing more for us. Only the first word of a new window counts."""
+        if not self._unknown or self._current is None or epoch != self._current.epoch:
+            return
+        self._unknown = False
+        for pair in self._current.reach_back(upto):
+            if self.mark and self.mark.epoch == epoch:
+                self.mark.missing.add(*pair)
 
     def tick(self, now: float) -> None:
         """Name gaps and end what has waited too long. Call several times a second while messages flow."""
@@ -132,7 +140,7 @@ class WindowSequence:
     def done(self, delivery: Delivery) -> None:
         """Note that the consumer has processed *delivery*."""
         if self.mark is None or delivery.epoch > self.mark.epoch:
-            self.mark = Mark(delivery.epoch, delivery.base - 1)
+            self.mark = Mark(delivery.epoch, self._base(delivery.epoch) - 1)
         mark = self.mark
         if delivery.epoch < mark.epoch:
             return
@@ -160,6 +168,11 @@ class WindowSequence:
         lowest = unnamed.lowest()
         upto = saved.upto if lowest is None else min(saved.upto, lowest - 1)
         return Ack(saved.epoch, max(upto, 0), asked)
+
+    def _base(self, epoch: int) -> int:
+        """Return where *epoch* began for this subscriber: nothing below was ever expected."""
+        known = (series for series in (self._current, self._previous) if series and series.epoch == epoch)
+        return next(series.base for series in known)
 
     def _series(self, epoch: int) -> Series:
         return Series(self.window, epoch, self.limits, joins=self.joins, out=self.out)

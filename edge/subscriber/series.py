@@ -46,6 +46,19 @@ class Series:
         self.lost = Ranges(missing)
         self._ask_at = 0.0 if self.lost else None
 
+    def reach_back(self, upto: int) -> list[Pair]:
+        """Want everything behind *upto*, although it began later; return what that adds as late."""
+        if self.next is None:
+            self.go_on(upto, ())
+            return []
+        added = self.before.within(upto + 1, self.base - 1)
+        for pair in added:
+            self.before.remove(*pair)
+            self.lost.add(*pair)
+            self._ask_at = self._ask_at or 0.0
+        self.base = min(self.base, upto + 1)
+        return added
+
     def offer(self, view: View) -> None:
         """Take one view of one event."""
         if view.bad and view.seq > self._highest:
@@ -158,7 +171,7 @@ class Series:
             self._blocked_since = None
 
     def _deliver(self, seq: int, *, late: bool) -> None:
-        delivery = self._buffer.pop(seq).delivery(self.window, seq, self.base, joins=self.joins, late=late)
+        delivery = self._buffer.pop(seq).delivery(self.window, seq, joins=self.joins, late=late)
         if delivery is None:  # only an unreadable sealed view: not even a name to show
             self.lost.add(seq, seq)
         else:
@@ -199,9 +212,7 @@ class Series:
 
     def _pass_over(self) -> bool:
         """Go on behind the oldest gap, when something complete waits there."""
-        behind = [
-            seq for seq in self._buffer if self.next is not None and seq > self.next and self._complete(seq)
-        ]
+        behind = [seq for seq in self._buffer if self.next is not None and seq > self.next and self._complete(seq)]
         if self.next is None or not behind:
             return False
         self._name_gaps()

@@ -26,11 +26,7 @@ class EventTopic:
     @classmethod
     def parse(cls, topic: str) -> EventTopic | None:
         levels = topic.split("/")
-        if (
-            len(levels) != _EVENT_LEVELS
-            or not topic.startswith(f"{ROOT}/")
-            or levels[4] not in ("event", "sealed")
-        ):
+        if len(levels) != _EVENT_LEVELS or not topic.startswith(f"{ROOT}/") or levels[4] not in ("event", "sealed"):
             return None
         return cls(*levels[2:])
 

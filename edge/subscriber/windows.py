@@ -36,11 +36,25 @@ class Status(msgspec.Struct, kw_only=True):
     key: dict[str, Any] | None = None
 
 
+class Confirmed(msgspec.Struct, kw_only=True):
+    """How far one subscriber has acknowledged."""
+
+    upto_seq: str
+
+
+class Kept(msgspec.Struct, kw_only=True):
+    """How many events the window keeps."""
+
+    depth: int | None = None
+
+
 class Health(msgspec.Struct, kw_only=True):
     """What a subscriber needs of a window's health."""
 
     epoch: int
     head_seq: str | None = None
+    outbox: Kept = msgspec.field(default_factory=Kept)
+    subscribers: dict[str, Confirmed] = {}
 
 
 class Window:

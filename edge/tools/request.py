@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from edge.events import COMMANDS
-from edge.subscriber import Address, BadArgument, Completion, Reply, RequestError, Requester
+from edge.subscriber import Address, BadArgument, Completion, Reply, Requester, RequestError
 from edge.subscriber.requests import personal_params
 from edge.tools.listen import add_broker_arguments, login
 

@@ -39,7 +39,8 @@ class Ground(NamedTuple):
 def main() -> int:
     """Run the command line; 0 = measured (whatever the verdicts), 1 = a message was lost or a program failed."""
     chosen = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     plan = Plan.quick() if chosen.quick else Plan()
     try:
         if chosen.profile:

@@ -107,7 +107,8 @@ class Contender:
 
     def log_tail(self) -> str:
         """Return the last lines that it and its simulators wrote."""
-        return "\n".join((self.folder / "log").read_text("utf-8", "replace").splitlines()[-15:])
+        log = self.folder / "log"
+        return "\n".join(log.read_text("utf-8", "replace").splitlines()[-15:]) if log.exists() else ""
 
     def resident_mib(self) -> float:
         """Return the resident memory of the main process."""

@@ -22,12 +22,27 @@ def describe(folder: Path) -> dict[str, str]:
     """Return what to print above the figures; *folder* is where the stores are."""
     return {
         "machine": f"{os.cpu_count()} × {_processor()}, Linux {platform.release()}",
-        "disk": f"{_file_system(folder)}, a sync takes {_sync_ms(folder):.2f} ms",
+        "disk": f"{_file_system(folder)}, a sync takes {sync_ms(folder):.2f} ms",
         "programs": (
             f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, "
             f"paho-mqtt {version('paho-mqtt')}, {_broker_version()}"
         ),
     }
+
+
+def sync_ms(folder: Path) -> float:
+    """Return the median time that a block takes to the disk."""
+    times = []
+    file = os.open(folder / "sync", os.O_CREAT | os.O_WRONLY, 0o600)
+    try:
+        for _ in range(_SYNCS):
+            began = time.perf_counter()
+            os.write(file, bytes(_BLOCK))
+            os.fdatasync(file)
+            times.append(time.perf_counter() - began)
+    finally:
+        os.close(file)
+    return statistics.median(times) * 1000
 
 
 class OtherWork:
@@ -69,21 +84,6 @@ def _file_system(folder: Path) -> str:
         if fields[2] == wanted:
             return fields[fields.index("-") + 1]
     return "unknown file system"
-
-
-def _sync_ms(folder: Path) -> float:
-    """Return the median time that a block takes to the disk."""
-    times = []
-    file = os.open(folder / "sync", os.O_CREAT | os.O_WRONLY, 0o600)
-    try:
-        for _ in range(_SYNCS):
-            began = time.perf_counter()
-            os.write(file, bytes(_BLOCK))
-            os.fdatasync(file)
-            times.append(time.perf_counter() - began)
-    finally:
-        os.close(file)
-    return statistics.median(times) * 1000
 
 
 def _broker_version() -> str:

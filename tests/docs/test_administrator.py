@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.config import ConfigError, load
+from edge.config import load
+from edge.errors import ConfigError
 from edge.sealing import new_key, public_jwk
 from tests.docs.blocks import blocks
 

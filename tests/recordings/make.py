@@ -77,16 +77,17 @@ def record(path: Path) -> list[dict[str, Any]]:
     return seen
 
 
-def replay(path: Path, recording: Path, **options: int) -> list[dict[str, Any]]:
-    """Return what the driver of the script in *path* makes of *recording*, which it has to use up."""
+def replayed(path: Path, recording: Path, **options: int) -> Play:
+    """Let the driver of the script in *path* play *recording*; what is left over of it is the last thing seen."""
     address = Address("replay", str(recording), {name: str(value) for name, value in options.items()})
     port = ReplayPort(DEVICE, address, DIGEST_KEY)
     driver = make_driver(path, port)
+    play = Play(driver, Nobody())
     try:
-        seen = Play(driver, Nobody()).run(read_script(path).steps)
+        play.run(read_script(path).steps)
         if not port.link.complete:
-            seen.append({"step": "the recording was not used up"})
-        return seen
+            play.seen.append({"step": "the recording was not used up"})
+        return play
     finally:
         driver.close()
 
@@ -101,7 +102,7 @@ def main(wanted: Sequence[str]) -> int:
         seen = record(path)
         golden = json.dumps(seen, ensure_ascii=False, indent=1)
         path.with_suffix(".golden.json").write_text(f"{golden}\n", encoding="utf-8")
-        same = json.dumps(replay(path, path.with_suffix(".rec")), ensure_ascii=False, indent=1) == golden
+        same = json.dumps(replayed(path, path.with_suffix(".rec")).seen, ensure_ascii=False, indent=1) == golden
         failed += not same
         sys.stdout.write(f"{name}: {'ok' if same else 'does not replay to the same result'}\n")
     return 1 if failed else 0

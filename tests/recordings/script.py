@@ -108,6 +108,7 @@ class Play:
 
     def __init__(self, driver: Driver, bystander: Bystander) -> None:
         self.seen: list[dict[str, Any]] = []
+        self.raised: DeviceError | None = None
         self._driver = driver
         self._bystander = bystander
 
@@ -124,7 +125,7 @@ class Play:
                 try:
                     self._done(word)(rest)
                 except DeviceError as error:
-                    self.seen[-1]["error"] = error.code
+                    self.seen[-1]["error"], self.raised = error.code, error
                     break
                 self._bystander.join()
         return self.seen

@@ -17,6 +17,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from edge.sealing import JweSealer, new_key, opened, public_jwk
+from edge.subscriber.link import SteadyClient
 
 HOST = "127.0.0.1"
 EVENTS = "application/cloudevents+json"
@@ -62,6 +63,8 @@ class FakeWindow:
         self.key = new_key()
         self.rows: dict[int, Row] = {}
         self.gone: set[int] = set()
+        self.rows_deleted = 0
+        self.subscribers: dict[str, Any] = {}
         self.acks: list[dict[str, Any]] = []
         self.requests: list[Request] = []
         self.answer: Answer = completed
@@ -86,10 +89,11 @@ class FakeWindow:
         return max((int(ack["upto_seq"]) for ack in self.acks if not ack["missing"]), default=0)
 
     @contextlib.asynccontextmanager
-    async def online(self, port: int, *, health_s: float | None = None) -> AsyncIterator[FakeWindow]:
-        """Connect and answer; with *health_s* also tell the health that often."""
+    async def online(self, port: int, *, health_s: float | None = None, **login: str) -> AsyncIterator[FakeWindow]:
+        """Connect and answer; with *health_s* also tell the health that often. *login*: username, password."""
         client_id = f"hall-edge-{self.hall}-{self.name}"
-        client = aiomqtt.Client(HOST, port, identifier=client_id, protocol=aiomqtt.ProtocolVersion.V5, timeout=5)
+        v5 = aiomqtt.ProtocolVersion.V5
+        client = SteadyClient(HOST, port, identifier=client_id, protocol=v5, timeout=5, **login)  # type: ignore[arg-type]
         client.pending_calls_threshold = 1_000
         async with client:
             self.client = client
@@ -107,9 +111,7 @@ class FakeWindow:
                 with contextlib.suppress(aiomqtt.MqttError):
                     await self.status("offline")
 
-    def accept(
-        self, device: str, event: str, data: dict[str, Any], *, personal: dict[str, Any] | None = None
-    ) -> int:
+    def accept(self, device: str, event: str, data: dict[str, Any], *, personal: dict[str, Any] | None = None) -> int:
         """Give an event its ``seq`` and keep it; *event* is ``kind.type``. Nothing is sent."""
         kind, _, name = event.partition(".")
         seq = self.head + 1
@@ -150,7 +152,8 @@ class FakeWindow:
         return self.accept("id-1", "id-card.read", data, personal={"person": person})
 
     async def health(self, *, retain: bool = True) -> None:
-        body = {"epoch": self.epoch, "head_seq": str(self.head), "outbox": {"rows": len(self.rows)}}
+        outbox = {"depth": self.head - self.rows_deleted, "quarantined": 0}
+        body = {"epoch": self.epoch, "head_seq": str(self.head), "outbox": outbox, "subscribers": self.subscribers}
         await self.publish("health", json.dumps(body).encode(), retain=retain)
 
     async def status(self, state: str) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from edge.events import Evaluate
-from edge.subscriber import Address, BadArgument, Reply, RequestError, Requester
+from edge.subscriber import Address, BadArgument, Reply, Requester, RequestError
 from tests.subscriber.fake_window import FakeWindow, completed
 from tests.subscriber.test_subscriber import subscriber
 from tests.support.broker import Broker
@@ -108,7 +107,7 @@ async def test_a_window_that_is_offline_is_told_at_once(shared_broker: Broker) -
 async def test_a_window_never_heard_of_is_told_after_a_while(shared_broker: Broker) -> None:
     window = FakeWindow()
     async with requester(shared_broker, window) as own:
-        with pytest.raises(RequestError, match="SUB-105: window .* has never been online"):
+        with pytest.raises(RequestError, match=r"SUB-105: window .* has never been online"):
             await own.request("w03", "pad-1", "evaluate")
 
 
@@ -158,7 +157,7 @@ async def test_replies_of_others_and_retained_ones_are_no_answer(shared_broker: 
 
 
 @pytest.mark.parametrize(("window", "device"), [("w/0/3", "pad-1"), ("w03", "pad/1"), ("+", "pad-1")])
-async def test_a_name_that_cannot_stand_in_a_topic_is_refused(window: str, device: str, tmp_path: Path) -> None:
+async def test_a_name_that_cannot_stand_in_a_topic_is_refused(window: str, device: str) -> None:
     own = Requester(Address.parse("mqtt://127.0.0.1:1", None), name="a", hall="h")
     with pytest.raises(BadArgument):
         await own.request(window, device, "evaluate")

@@ -1,29 +1,20 @@
-"""The subscriber when something breaks: the broker, the consumer, the network, the access list."""
+"""The subscriber when something breaks: the broker, the consumer, the disk."""
 
 from __future__ import annotations
 
 import asyncio
-import datetime
-import ipaddress
 import json
 import logging
-import socket
-import ssl
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+import aiomqtt
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from edge.subscriber import Event, Limits, Login, Subscriber
-from edge.subscriber.link import KEEPALIVE_S, RECEIVE_MAXIMUM
+from edge.subscriber import Event, Limits, Subscriber
+from edge.subscriber.link import FIRST_PAUSE_S, KEEPALIVE_S, LONGEST_PAUSE_S, RECEIVE_MAXIMUM
 from tests.subscriber.fake_window import FakeWindow
-from tests.subscriber.test_subscriber import DEADLINE_S, QUICK, connected, seqs, subscriber, take
+from tests.subscriber.test_subscriber import DEADLINE_S, connected, seqs, subscriber, take
 from tests.support.broker import Broker
 from tests.support.wait import wait_until_async
 
@@ -36,7 +27,7 @@ async def test_nothing_is_lost_when_the_broker_is_killed_and_forgets(broker: Bro
 
     async def consume(own: Subscriber) -> None:
         async for event in own:
-            got.append(event)
+            got.append(event)  # noqa: PERF401  looked at while it grows
 
     async with subscriber(broker, window, position=tmp_path / "position.json") as own:
         consuming = asyncio.create_task(consume(own))
@@ -87,7 +78,7 @@ async def test_a_slow_consumer_makes_the_broker_wait_and_memory_stays_bounded(sh
 async def test_a_consumer_that_fails_gets_the_event_again(shared_broker: Broker, tmp_path: Path) -> None:
     window, path = FakeWindow(), tmp_path / "position.json"
     async with window.online(shared_broker.port):
-        with pytest.raises(LookupError):
+        with pytest.raises(LookupError):  # noqa: PT012  where it is raised is the point
             async with subscriber(shared_broker, window, position=path) as own:
                 await connected(own)
                 await window.rate(4)
@@ -114,6 +105,17 @@ async def test_the_position_survives_a_lost_session(shared_broker: Broker, tmp_p
         await window.rate(3)
         await window.health()
         async with subscriber(shared_broker, window, position=path, session_expiry_s=0) as own:
+            assert seqs(await take(own, 3)) == [3, 4, 5]
+
+
+async def test_the_first_start_gets_what_the_window_kept_for_us(shared_broker: Broker, tmp_path: Path) -> None:
+    window = FakeWindow()
+    window.rows_deleted = 2
+    async with window.online(shared_broker.port):
+        await window.rate(5)
+        window.subscribers = {"case-system": {"upto_seq": "0"}}
+        await window.health()
+        async with subscriber(shared_broker, window, position=tmp_path / "position.json") as own:
             assert seqs(await take(own, 3)) == [3, 4, 5]
 
 
@@ -217,127 +219,46 @@ async def test_a_bug_of_the_notice_callback_reaches_the_consumer(shared_broker: 
             await take(own, 1)
 
 
-# --- access list, TLS, socket ------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def strict_broker(tmp_path: Path) -> Iterator[Broker]:
-    """A broker that lets nobody read ``sealed`` and nobody write ``ack``."""
-    rules = tmp_path / "acl"
-    rules.write_text("\n".join(f"topic readwrite hall/v1/+/+/{branch}/#" for branch in ("event", "replayed")))
-    with rules.open("a") as file:
-        file.write("\ntopic readwrite hall/v1/+/+/status\ntopic readwrite hall/v1/+/+/health\n")
-    folder = tmp_path / "strict"
-    folder.mkdir()
-    with Broker(folder, extra=[f"acl_file {rules}"]) as own:
-        yield own
-
-
-async def test_a_refused_acknowledgement_is_an_error_that_names_the_topic(
-    strict_broker: Broker, caplog: pytest.LogCaptureFixture
-) -> None:
+@pytest.mark.slow
+async def test_a_frozen_broker_is_noticed(broker: Broker) -> None:
     window = FakeWindow()
-    async with window.online(strict_broker.port), subscriber(strict_broker, window) as own:
+    async with subscriber(broker, window) as own:
         await connected(own)
-        await window.rate(1)
-        await take(own, 1)
-        own.done()
-        await wait_until_async(lambda: "SUB-102" in caplog.text, DEADLINE_S, "the refusal is logged")
-        await window.rate(1)
-        assert seqs(await take(own, 1)) == [2], "events still come"
-    assert f"{window.root}/ack/case-system (reason 0x87)" in caplog.text
-
-
-@pytest.fixture
-def certificates(tmp_path: Path) -> Path:
-    """A private CA with a broker's and a client's certificate."""
-    folder = tmp_path / "tls"
-    folder.mkdir()
-    authority = ec.generate_private_key(ec.SECP256R1())
-    _write(folder, "ca", authority, _certificate("ca", authority, "ca", authority, is_ca=True))
-    for name in ("broker", "client"):
-        key = ec.generate_private_key(ec.SECP256R1())
-        _write(folder, name, key, _certificate(name, key, "ca", authority, is_ca=False))
-    return folder
-
-
-async def test_tls_with_a_client_certificate(certificates: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "tls-broker"
-    folder.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    extra = [
-        f"listener {port} 127.0.0.1",
-        f"cafile {certificates}/ca.pem",
-        f"certfile {certificates}/broker.pem",
-        f"keyfile {certificates}/broker.key",
-        "require_certificate true",
-    ]
-    login = Login(
-        ca=certificates / "ca.pem",
-        certificate=certificates / "client.pem",
-        key=certificates / "client.key",
-    )
-    window = FakeWindow()
-    with Broker(folder, extra=extra) as broker:
-        async with (
-            window.online(broker.port),
-            Subscriber(f"mqtts://127.0.0.1:{port}", name="a", hall=window.hall, login=login, limits=QUICK) as own,
-        ):
+        broker.freeze()
+        await wait_until_async(lambda: not own.connected, 12, "the half-open connection is noticed")
+        broker.thaw()
+        async with window.online(broker.port):
             await connected(own)
-            client = own._link._client  # noqa: SLF001
-            assert client is not None
-            used = client._client.socket()  # noqa: SLF001
-            assert isinstance(used, socket.socket)
-            assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             await window.rate(1)
             assert seqs(await take(own, 1)) == [1]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # paho leaves it to the collector
-async def test_a_broker_with_another_ca_is_not_trusted(
-    certificates: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
-
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificates / "broker.pem", certificates / "broker.key")
-    other = ec.generate_private_key(ec.SECP256R1())
-    _write(tmp_path, "other", other, _certificate("other", other, "other", other, is_ca=True))
-    async with await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=context) as server:
-        port = server.sockets[0].getsockname()[1]
-        login = Login(ca=tmp_path / "other.pem")
-        async with Subscriber(f"mqtts://127.0.0.1:{port}", name="a", login=login):
-            await wait_until_async(lambda: "CERTIFICATE_VERIFY_FAILED" in caplog.text, DEADLINE_S, "logged")
+@pytest.mark.slow
+async def test_two_of_one_name_do_not_fight(broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    window = FakeWindow()
+    async with subscriber(broker, window, name="twin"), subscriber(broker, window, name="twin"):
+        text = "does another client use our name hall-edge-subscriber-twin?"
+        await wait_until_async(lambda: text in caplog.text, 30, "somebody says why")
+    assert broker.log_text().count("already connected, closing old connection") <= 8
 
 
-def _certificate(
-    name: str, key: ec.EllipticCurvePrivateKey, issuer: str, signer: ec.EllipticCurvePrivateKey, *, is_ca: bool
-) -> x509.Certificate:
-    now = datetime.datetime.now(datetime.UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    builder = x509.CertificateBuilder(
-        issuer_name=_name(issuer),
-        subject_name=_name(name),
-        public_key=key.public_key(),
-        serial_number=x509.random_serial_number(),
-        not_valid_before=now - datetime.timedelta(hours=1),
-        not_valid_after=now + datetime.timedelta(hours=1),
-    )
-    parts: list[tuple[Any, bool]] = [(x509.BasicConstraints(ca=is_ca, path_length=None), True), (address, False)]
-    for extension, critical in parts:
-        builder = builder.add_extension(extension, critical)
-    return builder.sign(signer, hashes.SHA256())
+async def test_leaving_while_the_consumer_is_behind(shared_broker: Broker) -> None:
+    window = FakeWindow()
+    async with (
+        window.online(shared_broker.port),
+        subscriber(shared_broker, window, limits=Limits(queue=1, ack_every_s=0.1)) as own,
+    ):
+        await connected(own)
+        await window.rate(50)
+        await take(own, 3)
+        await wait_until_async(lambda: own._blocked, DEADLINE_S, "behind")  # noqa: SLF001
+    assert len([event async for event in own]) < 50, "what was ready, and then the end"
 
 
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-
-def _write(folder: Path, name: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certificate) -> None:
-    (folder / f"{name}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    plain = serialization.NoEncryption()
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-    (folder / f"{name}.key").write_bytes(pem)
+async def test_pauses_grow_with_jitter_and_start_again_after_a_steady_connection() -> None:
+    link = Subscriber("mqtt://127.0.0.1:1", name="a")._link  # noqa: SLF001
+    pauses = [link._down(aiomqtt.MqttError("no"), None) for _ in range(9)]  # noqa: SLF001
+    for place, pause_s in enumerate(pauses):
+        longest = min(0.5 * 2**place, LONGEST_PAUSE_S)
+        assert longest / 2 <= pause_s <= longest
+    assert link._down(aiomqtt.MqttError("no"), time.monotonic() - 60) <= FIRST_PAUSE_S  # noqa: SLF001

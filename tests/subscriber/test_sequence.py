@@ -1,20 +1,15 @@
-"""The sequence core against truth: whatever is lost, doubled, mixed or replayed on the way."""
+"""The sequence core, case by case."""
 
 from __future__ import annotations
 
-import os
-import random
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from edge.subscriber.model import Delivery, Gap, Limits, NewStore, View
+from edge.subscriber.ranges import Ranges
 from edge.subscriber.sequence import Mark, WindowSequence
-from tests.subscriber.worlds import World
 
-SCHEDULES = int(os.environ.get("HALL_EDGE_SCHEDULES", "300"))
 W = "h/w"
 QUICK = Limits(ask_after_s=1, tail_grace_s=2, ask_every_s=3, gap_limit_s=60)
 
@@ -53,50 +48,6 @@ def tick(to: WindowSequence, *times: float) -> None:
         to.tick(now)
 
 
-# --- whole schedules ---------------------------------------------------------------------------------------
-
-
-@settings(max_examples=SCHEDULES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(seed=st.integers(0, 2**32), joins=st.booleans(), loss=st.sampled_from([0.0, 0.1, 0.5, 0.95]))
-def test_what_is_delivered_is_the_truth_in_order_each_once(seed: int, joins: bool, loss: float) -> None:
-    world = World(random.Random(seed), joins=joins, loss=loss)
-    world.run()
-    assert [item.seq for item in world.delivered] == list(range(1, world.count + 1))
-    for item in world.delivered:
-        assert not item.late
-        assert item.unreadable is None or (item.unreadable == "SUB-112" and world.is_gone(item.seq))
-        full = joins and world.is_sealed(item.seq)
-        assert item.tombstone or item.unreadable or (item.sealed is not None) == full
-    assert world.sequence.gaps == ()
-    assert world.sequence.mark == Mark(1, world.count)
-    assert world.open_gaps == set()
-
-
-@settings(max_examples=SCHEDULES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(seed=st.integers(0, 2**32), joins=st.booleans(), buffered=st.integers(1, 8))
-def test_with_tight_limits_every_event_still_comes_once_and_lost_ones_are_named(
-    seed: int, joins: bool, buffered: int
-) -> None:
-    limits = Limits(ask_after_s=1, tail_grace_s=2, gap_limit_s=4, max_buffered=buffered, ask_chunk=3)
-    world = World(random.Random(seed), joins=joins, loss=0.4, limits=limits)
-    world.run()
-    assert sorted(item.seq for item in world.delivered) == list(range(1, world.count + 1))
-    in_order = [item.seq for item in world.delivered if not item.late]
-    assert in_order == sorted(in_order)
-    late = {item.seq for item in world.delivered if item.late}
-    assert late <= world.named_lost
-    assert world.sequence.mark == Mark(1, world.count)
-
-
-@settings(max_examples=SCHEDULES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(seed=st.integers(0, 2**32), joins=st.booleans())
-def test_a_subscriber_that_crashes_and_goes_on_processes_every_event(seed: int, joins: bool) -> None:
-    world = World(random.Random(seed), joins=joins, loss=0.3, crashes=0.02)
-    world.run()
-    assert sorted(set(world.processed)) == list(range(1, world.count + 1))
-    assert world.sequence.mark == Mark(1, world.count)
-
-
 # --- beginning ---------------------------------------------------------------------------------------------
 
 
@@ -117,6 +68,35 @@ def test_with_a_position_it_begins_behind_it() -> None:
     assert own.questions(1) == [(5, 5)]
     offer(own, public(5))
     assert seqs(own) == [5, 6]
+
+
+def test_a_new_window_begins_behind_what_it_says_was_acknowledged() -> None:
+    own = sequence()
+    own.told_head(1, 12, live=False)
+    own.told_acknowledged(1, 10)
+    tick(own, 0, 2)
+    assert own.questions(2) == [(11, 12)]
+    own.told_acknowledged(1, 3)
+    offer(own, public(11), public(12))
+    assert seqs(own) == [11, 12]
+
+
+def test_what_was_never_acknowledged_comes_late_when_the_window_says_so_too_late() -> None:
+    own = sequence()
+    offer(own, public(5), public(6))
+    own.done(delivered(own)[0])
+    own.told_head(1, 6, live=True)
+    own.told_acknowledged(1, 2)
+    own.done(delivered(own)[1])
+    assert own.questions(0) == [(3, 4)]
+    held = own.acknowledgement(own.mark, [])
+    assert held is not None
+    assert held.upto == 2
+    offer(own, public(3), public(4))
+    assert [(item.seq, item.late) for item in delivered(own)] == [(5, False), (6, False), (3, True), (4, True)]
+    for item in delivered(own)[2:]:
+        own.done(item)
+    assert own.mark == Mark(1, 6)
 
 
 def test_the_first_event_lost_at_the_tail_is_noticed_after_a_live_health() -> None:
@@ -239,7 +219,7 @@ def test_a_gap_that_waits_too_long_is_lost_by_name_and_its_events_come_late() ->
     assert seqs(own) == [3]
     for item in delivered(own):
         own.done(item)
-    assert own.mark == Mark(1, 3, own.mark.missing) if own.mark else False
+    assert own.mark == Mark(1, 3, Ranges([(1, 2)]))
     assert own.questions(61) == [(1, 2)]
     assert own.acknowledgement(own.mark, [(1, 2)]) is not None
     offer(own, public(2), public(2), public(1))
@@ -299,7 +279,11 @@ def test_a_straggler_of_the_old_store_is_delivered_once_as_late() -> None:
     own = sequence()
     offer(own, public(1, epoch=3), public(1, epoch=4))
     offer(own, public(2, epoch=3), public(2, epoch=3), public(1, epoch=3))
-    assert [(item.epoch, item.seq, item.late) for item in delivered(own)] == [(3, 1, False), (4, 1, False), (3, 2, True)]
+    assert [(item.epoch, item.seq, item.late) for item in delivered(own)] == [
+        (3, 1, False),
+        (4, 1, False),
+        (3, 2, True),
+    ]
 
 
 def test_an_open_gap_ends_with_its_store() -> None:
@@ -309,11 +293,3 @@ def test_an_open_gap_ends_with_its_store() -> None:
     own.told_epoch(4)
     assert gaps(own) == [(1, 1, "open"), (1, 1, "new-store")]
     assert seqs(own) == [2]
-
-
-def test_an_old_status_changes_nothing() -> None:
-    own = sequence(mark=Mark(3, 0))
-    own.told_epoch(2)
-    own.told_head(2, 900, live=False)
-    tick(own, 0, 100)
-    assert not own.out

@@ -77,7 +77,7 @@ class World:
 
     def _carry(self, *, fair: bool) -> None:
         """Lose, double and mix what is on its way, and deliver some of it."""
-        if self.rng.random() < 0.3:  # noqa: PLR2004
+        if self.rng.random() < 0.3:
             self.rng.shuffle(self._way)
         count = self.rng.randint(0, 9)
         arriving, self._way = self._way[:count], self._way[count:]
@@ -87,7 +87,7 @@ class World:
                     self.sequence.offer(view)
 
     def _housekeep(self, now: float, *, fair: bool) -> None:
-        if self.rng.random() < 0.3 or fair:  # noqa: PLR2004
+        if self.rng.random() < 0.3 or fair:
             self.sequence.told_head(1, self._next - 1, live=True)
         self.sequence.tick(now)
         asked = self.sequence.questions(now)
@@ -121,7 +121,7 @@ class World:
                 item = self._waiting.popleft()
                 self.processed.append(item.seq)
                 self.sequence.done(item)
-        if self.rng.random() < 0.5 and self.sequence.mark:  # noqa: PLR2004
+        if self.rng.random() < 0.5 and self.sequence.mark:
             self.saved = self.sequence.mark.copy()
 
     def _note(self, gap: Gap) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from edge.subscriber import Event, Gap, Notice, Subscriber
-from tests.support.wait import wait_until
+from tests.support.wait import wait_until, wait_until_async
 
 
 class Office:
@@ -48,8 +48,7 @@ class Office:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         try:
             async with Subscriber(url, name=name, hall=hall, keys=keys, on_notice=self._noticed) as office:
-                while not office.connected:
-                    await asyncio.sleep(0.01)
+                await wait_until_async(lambda: office.connected, what="the back office is connected")
                 self._connected.set()
                 async for event in office:
                     self.events.append(event)

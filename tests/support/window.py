@@ -90,7 +90,7 @@ class Wiretap:
 class Requested:
     """One request on its way. *body* replaces the whole payload, *deadline_s* counts from now."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # keyword-only, each with a default
         self, tap: Wiretap, device: str, command: str, params: object, *, deadline_s: float = 30.0,
         request_id: str | None = None, case: str | None = None, body: bytes | None = None, retain: bool = False,
         reply_to: str | None = None, content_type: str = "application/json",

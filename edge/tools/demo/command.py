@@ -139,9 +139,10 @@ class _Demo:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_READY_S):
                 window = await self._subscriber.windows.known("demo/w01")
-                while not all(window.usable(device) for device in (*_CABLES, "ticket-1")):
+                for _ in range(int(_READY_S / 0.05)):
+                    if all(window.usable(device) for device in (*_CABLES, "ticket-1")):
+                        return
                     await asyncio.sleep(0.05)
-                return
         self._parts.check()
         raise EdgeError("the devices did not become ready", code="SYS-123", action="see hall-edge status")
 

@@ -1,0 +1,62 @@
+"""The events that are still to be sent, in order: the newest from memory, older ones in pages from the outbox."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+
+from edge.flights import Flights
+from edge.outbox import Outbox, Page, Row
+
+LIVE_ROWS = 2000
+_PAGE_ROWS = 200
+
+
+class Feed:
+    """Belongs to the MQTT thread; *wake* makes that look again. :meth:`offer` may be called from any thread."""
+
+    def __init__(self, flights: Flights, wake: Callable[[], None]) -> None:
+        self._flights, self._wake = flights, wake
+        self._live: deque[Row] = deque(maxlen=LIVE_ROWS)
+        self._live_lock = threading.Lock()
+        self._pages: deque[Page] = deque()
+        self._asked = False
+
+    def offer(self, rows: Sequence[Row]) -> None:
+        """Take newly accepted rows, in order. Only the last ones are kept: others are read from the outbox."""
+        with self._live_lock:
+            self._live.extend(rows)
+
+    def restart(self) -> None:
+        """Forget what was read for the connection before."""
+        self._pages.clear()
+
+    def next_row(self, outbox: Outbox) -> Row | None:
+        """Return the row behind what was sent; ``None``: there is none, or it is being read."""
+        flights = self._flights
+        while self._pages:
+            page = self._pages[0]
+            while page.rows and page.after <= flights.sent:  # one asked for before a break may begin too late
+                row = page.rows.pop(0)
+                if row.seq > flights.sent:
+                    return row
+            self._pages.popleft()
+            if page.after <= flights.sent < page.upto:
+                flights.begin(page.upto, 0)  # what is not on the page is no longer there, or refused for good
+        with self._live_lock:
+            while self._live and self._live[0].seq <= flights.sent:
+                self._live.popleft()
+            if self._live and self._live[0].seq == flights.sent + 1:
+                return self._live.popleft()
+        if outbox.head > flights.sent and not self._asked and not outbox.failed:
+            self._asked = True
+            outbox.after(flights.sent, _PAGE_ROWS).add_done_callback(self._came)
+        return None
+
+    def _came(self, future: Future[Page]) -> None:
+        if future.exception() is None:
+            self._pages.append(future.result())
+        self._asked = False
+        self._wake()

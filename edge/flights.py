@@ -1,0 +1,123 @@
+"""What is under way to the broker: the window, the parts of each event, and how far the broker has taken them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from edge.transport import FIRST_FAILURE, Message
+
+ACK_LIMIT_S = 5.0  # no PUBACK at all for so long means a half-open link
+_LOST_S = 60.0  # one PUBACK so late, while others come, was forgotten by the broker
+TRIES = 3
+
+
+@dataclass(slots=True)
+class Flight:
+    """One message; *seq* is 0 for what is no event. *sent* is on the monotonic clock."""
+
+    message: Message
+    seq: int = 0
+    tries: int = 1
+    sent: float = 0.0
+
+
+class Flights:
+    """The book-keeping of one connection after the other. Used in the MQTT thread; others may read the numbers.
+
+    ``sent`` is the last ``seq`` handed to the connection. Everything up to ``brokered`` the broker has taken, or
+    it was given up.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.sent = 0
+        self.brokered = 0
+        self._clock = clock
+        self._flying: dict[int, Flight] = {}
+        self._again: list[tuple[float, Flight]] = []
+        self._parts: dict[int, int] = {}  # views of an event that the broker has not taken, in order of seq
+        self._heard = 0.0  # when the last PUBACK came
+
+    def __len__(self) -> int:
+        """Return how many messages wait for their PUBACK."""
+        return len(self._flying)
+
+    @property
+    def retrying(self) -> bool:
+        return bool(self._again)
+
+    def under_way(self) -> set[int]:
+        """Return the seqs of what waits for its PUBACK, 0 for what is no event."""
+        return {flight.seq for flight in self._flying.values()}
+
+    def restart(self) -> list[Message]:
+        """Begin anew behind what the broker has taken; return what was under way and is no event."""
+        left = [*self._flying.values(), *(flight for _, flight in self._again)]
+        self._flying.clear()
+        self._again.clear()
+        self._parts.clear()
+        self.sent = self.brokered
+        return [flight.message for flight in left if not flight.seq]
+
+    def begin(self, seq: int, parts: int) -> None:
+        """Note that the event *seq* goes out next, in so many parts; 0: it was given up before."""
+        self.sent = seq
+        if parts:
+            self._parts[seq] = parts
+        self.advance()
+
+    def wanted(self, flight: Flight) -> bool:
+        """Return whether *flight* still has to go out: the event was not given up meanwhile."""
+        return not flight.seq or flight.seq in self._parts
+
+    def took_off(self, mid: int, flight: Flight) -> None:
+        """Note that *flight* was handed to the connection as packet *mid*."""
+        flight.sent = self._clock()
+        self._flying[mid] = flight
+
+    def acknowledged(self, mid: int, reason: int) -> Flight | None:
+        """Take a PUBACK; return the flight it was for."""
+        flight = self._flying.pop(mid, None)
+        self._heard = self._clock()
+        if flight is not None and flight.seq in self._parts and reason < FIRST_FAILURE:
+            self._parts[flight.seq] -= 1
+            if not self._parts[flight.seq]:
+                del self._parts[flight.seq]
+            self.advance()
+        return flight
+
+    def try_again(self, flight: Flight) -> bool:
+        """Put a refused *flight* back, to go out again after 1 s, then 2 s; return whether it has a try left."""
+        if flight.tries >= TRIES:
+            return False
+        self._again.append((self._clock() + 2.0 ** (flight.tries - 1), flight))
+        flight.tries += 1
+        return True
+
+    def due(self) -> Flight | None:
+        """Return a flight whose time to go out again has come."""
+        for number, (at, flight) in enumerate(self._again):
+            if at <= self._clock():
+                del self._again[number]
+                return flight
+        return None
+
+    def give_up(self, seq: int) -> bool:
+        """Wait no longer for any part of the event *seq*; return whether it was waited for."""
+        self._again = [(at, flight) for at, flight in self._again if flight.seq != seq]
+        known = self._parts.pop(seq, None) is not None
+        self.advance()
+        return known
+
+    def advance(self) -> None:
+        """Everything before the first part not taken is with the broker (parts are in order of sending)."""
+        self.brokered = max(self.brokered, next(iter(self._parts)) - 1 if self._parts else self.sent)
+
+    def overdue(self) -> bool:
+        """Return whether the broker should have acknowledged by now."""
+        oldest = next(iter(self._flying.values()), None)
+        if oldest is None:
+            return False
+        now = self._clock()
+        return now - max(oldest.sent, self._heard) > ACK_LIMIT_S or now - oldest.sent > _LOST_S

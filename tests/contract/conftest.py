@@ -1,0 +1,39 @@
+"""The contract suite runs over every driver; ``--bench MODULE:ATTRIBUTE`` runs it over a driver from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.contract.benches import BENCHES, find
+from tests.contract.desk import Desk
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bench", metavar="MODULE:ATTRIBUTE", help="a DriverBench of your own: tests only that driver")
+
+
+def chosen(config: pytest.Config) -> list[str]:
+    """Return the names of the entries to test."""
+    given = config.getoption("--bench", default=None)
+    return [given] if given else [bench.name for bench in BENCHES]
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what tests the suite itself when somebody tests a driver of his own."""
+    return True if len(chosen(config)) == 1 and collection_path.name == "test_the_suite.py" else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "bench_name" in metafunc.fixturenames:
+        metafunc.parametrize("bench_name", chosen(metafunc.config))
+
+
+@pytest.fixture
+def desk(bench_name: str, tmp_path: Path) -> Iterator[Desk]:
+    """A driver, its device and the cable between them."""
+    with ExitStack() as stack:
+        yield Desk(bench_name, find(bench_name), tmp_path, stack)

@@ -1,0 +1,135 @@
+"""A driver under test with everything around it: device, cable, port, and what both held before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from edge.driver import Driver
+from edge.errors import DeviceError, EdgeError
+from edge.events import Payload
+from edge.jobs import DeviceJob
+from tests.contract.benches import DriverBench, Hand
+from tests.contract.cable import Cable
+from tests.contract.harness import Call, HarnessPort, held, polled, taken
+from tests.support.wait import wait_until
+
+CODE = re.compile(r"[A-Z]{3}-\d{3}")
+REQUEST_ID = "00000000-0000-4000-8000-000000000001"
+LONG_S = 60.0
+STEPS_S = 0.2
+
+
+class Desk:
+    """Makes drivers for one test; everything is closed with *stack*."""
+
+    def __init__(self, name: str, bench: DriverBench, folder: Path, stack: ExitStack) -> None:
+        self.name = name
+        self.bench = bench
+        self.folder = folder
+        self.stack = stack
+        self.problems: list[BaseException] = []
+        """What left a driver and should not have."""
+
+    @cached_property
+    def hand(self) -> Hand:
+        """Who does something at the device; the device is there from now on."""
+        self.folder.joinpath("device").mkdir()
+        return self.stack.enter_context(self.bench.attach(self.folder / "device" / "node"))
+
+    @cached_property
+    def cable(self) -> Cable:
+        """The cable to the device, plugged in."""
+        assert self.hand is not None
+        cable = Cable(self.folder / "line", self.folder / "device" / "node")
+        self.stack.callback(cable.close)
+        return cable
+
+    def port(self, node: Path | None = None) -> HarnessPort:
+        """Return a new port to the cable's node, or to another one."""
+        public = self.bench.driver_type.public_traffic
+        return HarnessPort(node or self.cable.node, public_traffic=public)
+
+    def driver(self, port: HarnessPort | None = None, settings: Mapping[str, Any] | None = None) -> Driver:
+        """Return a new driver; it is closed with the desk."""
+        made = self.bench.made(port or self.port(), settings)
+        self.stack.callback(made.close)
+        return made
+
+    def opened(self, settings: Mapping[str, Any] | None = None) -> tuple[Driver, HarnessPort]:
+        """Return a driver that is open, and its port."""
+        port = self.port()
+        driver = self.driver(port, settings)
+        driver.open()
+        return driver, port
+
+    def do(self, *lines: str) -> None:
+        """Do *lines* at the device, which hears and is heard at the driver's rate."""
+        self.cable.tune()
+        for line in lines:
+            self.hand.do(line)
+
+    def job(self, port: HarnessPort, limit_s: float = LONG_S) -> DeviceJob:
+        """Return a job for the bench's command."""
+        assert self.bench.command is not None
+        job = DeviceJob(REQUEST_ID, self.bench.command, port.monotonic() + limit_s)
+        job.wake = port.wake
+        return job
+
+    def execute(self, driver: Driver, port: HarnessPort, job: DeviceJob) -> tuple[Call[list[Payload]], list[Payload]]:
+        """Begin the bench's command; returns when the driver waits for its device, with what it has yielded."""
+        events: list[Payload] = []
+        port.waiting.clear()
+        call = Call(lambda: taken(driver.execute(job.command, job), events))
+        wait_until(lambda: port.waiting.is_set() or call.ended, what="the command waits")
+        return call, events
+
+    def eventful(
+        self, driver: Driver, port: HarnessPort, into: list[Payload] | None = None, lines: Sequence[str] = ()
+    ) -> list[Payload]:
+        """Make the device say something and return the events; *into* keeps those before an error."""
+        events: list[Payload] = [] if into is None else into
+        if not self.bench.event_by_command:
+            self.do(*(lines or self.bench.event))
+            return polled(driver, into=events)
+        call, found = self.execute(driver, port, self.job(port))
+        try:
+            self.do(*(lines or self.bench.event))
+            call.result()
+        finally:
+            events += found
+        return events
+
+
+def checked(error: EdgeError) -> EdgeError:
+    """Return *error* if it says what the contract asks for: a stable code, what was seen, one action."""
+    assert CODE.fullmatch(error.code), error
+    assert error.message
+    assert error.action
+    return error
+
+
+@contextmanager
+def device_error(*kinds: type[DeviceError]) -> Iterator[list[DeviceError]]:
+    """Expect one of *kinds*, well-formed; yields a list that will hold it."""
+    found: list[DeviceError] = []
+    try:
+        yield found
+    except kinds as error:
+        checked(error)
+        found.append(error)
+    else:
+        names = " or ".join(kind.__name__ for kind in kinds)
+        raise AssertionError(f"the driver did not raise {names}")
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """Expect that no handle and no thread is left of what was done inside."""
+    before = held()
+    yield
+    wait_until(lambda: held() == before, STEPS_S * 25, "handles and threads are as before")

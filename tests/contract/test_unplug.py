@@ -1,0 +1,111 @@
+"""Unplug in every state: the device is lost or absent, nothing half is published, nothing is left behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from edge.errors import DeviceAbsent, DeviceLost
+from edge.events import Payload
+from tests.contract.desk import Desk, device_error, nothing_left
+from tests.contract.harness import Call, plain, polled
+from tests.support.wait import wait_until
+
+SOON_S = 2.0
+CUTS = 8
+Settings = Mapping[str, Any] | None
+
+
+def test_before_it_is_opened(desk: Desk) -> None:
+    desk.cable.unplug()
+    with nothing_left(), device_error(DeviceAbsent):
+        desk.bench.made(desk.port()).open()
+    desk.cable.plug()
+    desk.opened()
+
+
+def test_after_it_was_opened(desk: Desk) -> None:
+    desk.cable.plug()
+    with nothing_left():
+        driver, _ = desk.opened()
+        desk.cable.unplug()
+        with device_error(DeviceLost, DeviceAbsent):
+            polled(driver)
+        with device_error(DeviceAbsent):
+            driver.close()
+            driver.open()
+        desk.cable.plug()
+        driver.open()
+        driver.close()
+
+
+def test_while_a_poll_waits(desk: Desk) -> None:
+    driver, port = desk.opened(desk.bench.patient)
+    poll = Call(lambda: list(driver.poll(10.0)))
+    wait_until(port.waiting.is_set, what="the poll waits")
+    desk.cable.unplug()
+    pulled = time.monotonic()
+    with device_error(DeviceLost):
+        poll.result()
+        list(driver.poll(10.0))  # a driver may also find it out at its next pass
+    assert time.monotonic() - pulled < SOON_S
+
+
+def test_while_a_command_waits(desk: Desk) -> None:
+    if desk.bench.command is None:
+        return
+    driver, port = desk.opened()
+    call, _ = desk.execute(driver, port, desk.job(port))
+    desk.cable.unplug()
+    pulled = time.monotonic()
+    with device_error(DeviceLost):
+        call.result()
+    assert time.monotonic() - pulled < SOON_S
+    driver.close()
+    desk.cable.plug()
+    desk.opened()
+
+
+def test_before_a_command(desk: Desk) -> None:
+    if desk.bench.command is None:
+        return
+    driver, port = desk.opened()
+    desk.cable.unplug()
+    with device_error(DeviceLost):
+        list(driver.execute(desk.bench.command, desk.job(port)))
+
+
+@pytest.mark.parametrize("cut", range(CUTS))
+def test_in_the_middle_of_what_the_device_says(desk: Desk, cut: int) -> None:
+    settings = desk.bench.personal
+    whole, size = _uncut(desk, settings)
+    driver, port = desk.opened(settings)
+    desk.cable.cut_after(max(1, size * cut // CUTS))
+    seen: list[Payload] = []
+    with device_error(DeviceLost):
+        desk.eventful(driver, port, seen)
+        polled(driver, lambda _: False)
+    driver.close()
+    assert not [event for event in _facts(seen) if event not in whole]
+    desk.cable.plug()
+    desk.opened(settings)
+
+
+def _uncut(desk: Desk, settings: Settings) -> tuple[list[dict[str, object]], int]:
+    """Return what comes of the bench's event when all goes well, and how many bytes the device says for it."""
+    driver, port = desk.opened(settings)
+    before = desk.cable.from_device
+    events = desk.eventful(driver, port)
+    size = desk.cable.from_device - before
+    driver.close()
+    assert events
+    assert size
+    return _facts(events), size
+
+
+def _facts(events: list[Payload]) -> list[dict[str, object]]:
+    """Return what *events* say, but for how a session ended without the citizen."""
+    return [plain(event) for event in events if event.type != "interrupted"]
