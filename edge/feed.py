@@ -21,6 +21,8 @@ class Feed:
         self._flights, self._wake = flights, wake
         self._live: deque[Row] = deque(maxlen=LIVE_ROWS)
         self._live_lock = threading.Lock()
+        self._offered: int | None = None
+        """The last row offered. The outbox's head may be ahead of it: that row is about to be offered."""
         self._pages: deque[Page] = deque()
         self._asked = False
 
@@ -28,6 +30,7 @@ class Feed:
         """Take newly accepted rows, in order. Only the last ones are kept: others are read from the outbox."""
         with self._live_lock:
             self._live.extend(rows)
+            self._offered = rows[-1].seq
 
     def restart(self) -> None:
         """Forget what was read for the connection before."""
@@ -50,7 +53,8 @@ class Feed:
                 self._live.popleft()
             if self._live and self._live[0].seq == flights.sent + 1:
                 return self._live.popleft()
-        if outbox.head > flights.sent and not self._asked and not outbox.failed:
+            head = outbox.head if self._offered is None else self._offered
+        if head > flights.sent and not self._asked and not outbox.failed:
             self._asked = True
             outbox.after(flights.sent, _PAGE_ROWS).add_done_callback(self._came)
         return None

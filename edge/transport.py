@@ -26,6 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge import logs
 from edge.errors import EdgeError
+from edge.properties import of_publish, of_will
 
 if TYPE_CHECKING:
     from edge.config import Mqtt
@@ -125,7 +126,7 @@ class Transport:
         self._awaited: int | None = None
         client = paho.Client(CallbackAPIVersion.VERSION2, address.client_id, protocol=paho.MQTTv5)
         client.max_inflight_messages_set(0)  # the window is the publisher's
-        client.will_set(will.topic, will.payload, 1, True, _properties(PacketTypes.WILLMESSAGE, will, _WILL_DELAY_S))
+        client.will_set(will.topic, will.payload, 1, True, of_will(will.content_type, _WILL_DELAY_S))
         if address.tls:
             client.tls_set_context(address.tls)
         client.username_pw_set(address.username, address.password)
@@ -163,7 +164,11 @@ class Transport:
     def publish(self, message: Message) -> int:
         """Hand *message* to the socket; return its packet id."""
         info = self._client.publish(
-            message.topic, message.payload, 1, message.retain, _properties(PacketTypes.PUBLISH, message)
+            message.topic,
+            message.payload,
+            1,
+            message.retain,
+            of_publish(message.content_type, message.correlation, message.user),
         )
         if info.rc not in (paho.MQTT_ERR_SUCCESS, paho.MQTT_ERR_NO_CONN, paho.MQTT_ERR_CONN_LOST):
             raise TransportError(f"the MQTT client refuses a message: {paho.error_string(info.rc)}", code="MQT-102")
@@ -272,19 +277,3 @@ class Transport:
             )
         except Exception as error:  # noqa: BLE001  # unacknowledged, it would come again and again
             _log.error("a received message cannot be handled", exc_info=error)
-
-
-def _properties(kind: int, message: Message, will_delay_s: int | None = None) -> Properties | None:
-    given = {
-        "ContentType": message.content_type,
-        "CorrelationData": message.correlation,
-        "UserProperty": list(message.user) or None,
-        "WillDelayInterval": will_delay_s,
-    }
-    if not any(value is not None for value in given.values()):
-        return None
-    properties = Properties(kind)
-    for name, value in given.items():
-        if value is not None:
-            setattr(properties, name, value)
-    return properties

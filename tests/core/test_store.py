@@ -14,6 +14,7 @@ from edge.errors import StoreError
 from tests.core.store_rig import Desk, child, opened
 
 KILLS = 50
+LEAF = 0x0D  # first byte of a page of rows (SQLite's file format)
 WRITER = """
 import sys
 from pathlib import Path
@@ -135,20 +136,21 @@ def test_the_epoch_stays_when_the_store_does(path: Path) -> None:
     assert path.with_name("epoch").read_text(encoding="ascii") == str(epoch)
 
 
-def damaged(path: Path, with_what: bytes) -> int:
-    """Make a store, spoil the first bytes of every page in its second half, and return its epoch."""
+def damaged(path: Path, *, leaves: bool) -> int:
+    """Make a store, spoil its second half (its leaf pages, or what is too long for them), and return its epoch."""
     with opened(path, "office") as desk:
         desk.commit(*("x" * 30_000 for _ in range(50)))
         epoch = desk.outbox.epoch
     data = bytearray(path.read_bytes())
     for place in range(len(data) // 8192 * 4096, len(data), 4096):
-        data[place : place + len(with_what)] = with_what
+        if (data[place] == LEAF) == leaves:
+            data[place : place + 4] = b"\xff" * 4
     path.write_bytes(data)
     return epoch
 
 
 def test_damaged_rows_are_found_when_it_is_opened(path: Path) -> None:
-    epoch = damaged(path, bytes(64))
+    epoch = damaged(path, leaves=True)
     with opened(path, "office") as desk:
         assert desk.outbox.epoch > epoch
         assert desk.commit("a") == [1]
@@ -157,8 +159,7 @@ def test_damaged_rows_are_found_when_it_is_opened(path: Path) -> None:
 
 def test_damage_found_later_ends_the_daemon_once_and_not_again(path: Path) -> None:
     """Else the daemon would start, find it, end, and start again for ever."""
-    epoch = damaged(path, b"\x7f\xff\xff\xff")  # where the rest of a long row stands
-    path.write_bytes(path.read_bytes())
+    epoch = damaged(path, leaves=False)
     desk = Desk(path, ["office"])
     with pytest.raises(StoreError, match="SQLITE_CORRUPT"):
         desk.seqs()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import socket
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from edge.sealing import JweSealer, new_key, opened, public_jwk
 from edge.subscriber.link import SteadyClient
 
 HOST = "127.0.0.1"
+NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 EVENTS = "application/cloudevents+json"
 SEALED = "application/jose+json"
 HOLDER = "0123456789abcdef0123456789abcdef"
@@ -89,11 +91,11 @@ class FakeWindow:
         return max((int(ack["upto_seq"]) for ack in self.acks if not ack["missing"]), default=0)
 
     @contextlib.asynccontextmanager
-    async def online(self, port: int, *, health_s: float | None = None, **login: str) -> AsyncIterator[FakeWindow]:
+    async def online(self, port: int, *, health_s: float | None = None, **login: Any) -> AsyncIterator[FakeWindow]:
         """Connect and answer; with *health_s* also tell the health that often. *login*: username, password."""
         client_id = f"hall-edge-{self.hall}-{self.name}"
-        v5 = aiomqtt.ProtocolVersion.V5
-        client = SteadyClient(HOST, port, identifier=client_id, protocol=v5, timeout=5, **login)  # type: ignore[arg-type]
+        settings: dict[str, Any] = {"identifier": client_id, "protocol": aiomqtt.ProtocolVersion.V5, "timeout": 5}
+        client = SteadyClient(HOST, port, socket_options=[NODELAY], **settings | login)
         client.pending_calls_threshold = 1_000
         async with client:
             self.client = client
