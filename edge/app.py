@@ -53,6 +53,7 @@ class Daemon:
         self._started = time.monotonic()
         self._since = healths.stamp()
         self._case: str | None = None
+        self._told = False  # whether the broker has our own status
         self._topics = Topics(config.window.hall, config.window.window)
         self._stop = asyncio.Event()
         self._failure: StoreError | None = None
@@ -190,16 +191,20 @@ class Daemon:
         if branch == "request":
             self._commands.hear(message)
         elif branch == "status":
-            self._repair_status(message.payload)
+            self._heard_status(message.payload)
         else:
             self._replays.heard(branch, rest[0], message.payload)
 
-    def _repair_status(self, payload: bytes) -> None:
-        """Publish ``online`` again when a late last will of ours says ``offline``."""
+    def _heard_status(self, payload: bytes) -> None:
+        """Repair a late last will of ours; notice another daemon with our name (mosquitto 2.0.11 does not tell)."""
         with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
             seen = msgspec.json.decode(payload, type=dict[str, Any]) if payload else {}
-            stale = seen.get("state") == "offline" and int(seen.get("epoch") or 0) <= self._outbox.epoch
-            if stale and not self._stop.is_set():
+            ours = (seen.get("boot"), seen.get("since")) == (self._renderer.boot, self._since)
+            if seen.get("state") == "online":
+                if self._told and not ours:
+                    self._publisher.give_way()
+                self._told = self._told or ours
+            elif int(seen.get("epoch") or 0) <= self._outbox.epoch and not self._stop.is_set():
                 self._publisher.send(self._status("online"))
 
     def _case_open(self, params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from edge.transport import FIRST_FAILURE, Message
 ACK_LIMIT_S = 5.0  # no PUBACK at all for so long means a half-open link
 _LOST_S = 60.0  # one PUBACK so late, while others come, was forgotten by the broker
 TRIES = 3
+AGAIN_S = 1.0
 
 
 @dataclass(slots=True)
@@ -19,7 +20,7 @@ class Flight:
 
     message: Message
     seq: int = 0
-    tries: int = 1
+    refused: int = 0
     sent: float = 0.0
 
 
@@ -36,6 +37,9 @@ class Flights:
         self._clock = clock
         self._flying: dict[int, Flight] = {}
         self._again: list[tuple[float, Flight]] = []
+        # How often events and states were refused, by seq or topic. Kept over a break: mosquitto 2.0.11 ends the
+        # connection behind every PUBACK that refuses something.
+        self._refusals: dict[int | str, int] = {}
         self._parts: dict[int, int] = {}  # views of an event that the broker has not taken, in order of seq
         self._heard = 0.0  # when the last PUBACK came
 
@@ -52,8 +56,8 @@ class Flights:
         return {flight.seq for flight in self._flying.values()}
 
     def restart(self) -> list[Message]:
-        """Begin anew behind what the broker has taken; return what was under way and is no event."""
-        left = [*self._flying.values(), *(flight for _, flight in self._again)]
+        """Begin anew behind what the broker has taken; return what was under way, is no event and was not refused."""
+        left = list(self._flying.values())
         self._flying.clear()
         self._again.clear()
         self._parts.clear()
@@ -68,8 +72,10 @@ class Flights:
         self.advance()
 
     def wanted(self, flight: Flight) -> bool:
-        """Return whether *flight* still has to go out: the event was not given up meanwhile."""
-        return not flight.seq or flight.seq in self._parts
+        """Return whether *flight* still has to go out: its event, or its state, was not given up."""
+        if flight.seq:
+            return flight.seq in self._parts
+        return self._refusals.get(flight.message.topic, 0) < TRIES
 
     def took_off(self, mid: int, flight: Flight) -> None:
         """Note that *flight* was handed to the connection as packet *mid*."""
@@ -80,19 +86,23 @@ class Flights:
         """Take a PUBACK; return the flight it was for."""
         flight = self._flying.pop(mid, None)
         self._heard = self._clock()
-        if flight is not None and flight.seq in self._parts and reason < FIRST_FAILURE:
-            self._parts[flight.seq] -= 1
-            if not self._parts[flight.seq]:
-                del self._parts[flight.seq]
-            self.advance()
+        if flight is not None and reason < FIRST_FAILURE:
+            self._refusals.pop(flight.message.topic, None)
+            if flight.seq in self._parts:
+                self._parts[flight.seq] -= 1
+                if not self._parts[flight.seq]:
+                    self._forget(flight.seq)
         return flight
 
     def try_again(self, flight: Flight) -> bool:
         """Put a refused *flight* back, to go out again after 1 s, then 2 s; return whether it has a try left."""
-        if flight.tries >= TRIES:
+        key = flight.seq or flight.message.topic
+        flight.refused = 1 + self._refusals.get(key, flight.refused)
+        if flight.seq or flight.message.retain:
+            self._refusals[key] = flight.refused
+        if flight.refused >= TRIES:
             return False
-        self._again.append((self._clock() + 2.0 ** (flight.tries - 1), flight))
-        flight.tries += 1
+        self._again.append((self._clock() + AGAIN_S * 2 ** (flight.refused - 1), flight))
         return True
 
     def due(self) -> Flight | None:
@@ -106,9 +116,14 @@ class Flights:
     def give_up(self, seq: int) -> bool:
         """Wait no longer for any part of the event *seq*; return whether it was waited for."""
         self._again = [(at, flight) for at, flight in self._again if flight.seq != seq]
-        known = self._parts.pop(seq, None) is not None
-        self.advance()
+        known = seq in self._parts
+        self._forget(seq)
         return known
+
+    def _forget(self, seq: int) -> None:
+        self._parts.pop(seq, None)
+        self._refusals.pop(seq, None)
+        self.advance()
 
     def advance(self) -> None:
         """Everything before the first part not taken is with the broker (parts are in order of sending)."""

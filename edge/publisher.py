@@ -22,7 +22,9 @@ from edge.flights import ACK_LIMIT_S, TRIES, Flight, Flights
 from edge.outbox import Outbox, Row
 from edge.replays import EVENT_TYPE, SEALED_TYPE, Replays
 from edge.topics import Topics
-from edge.transport import FIRST_FAILURE, NO_SUBSCRIBERS, TOO_LARGE, BrokerAddress, Message, Transport, TransportError
+from edge.transport import (
+    FIRST_FAILURE, NO_SUBSCRIBERS, TOO_LARGE, BrokerAddress, Message, Transport, TransportError, taken_over,
+)  # fmt: skip
 
 _SETTLE_S = 0.5
 _BACKOFF_S = (0.5, 5.0)
@@ -62,6 +64,7 @@ class Publisher:
         self._views: deque[Flight] = deque()  # of the event that is going out
         self._narrow_upto = 0  # one message at a time up to this seq, to find the one the broker disconnects for
         self._blamed: dict[int, int] = {}
+        self._rival = False
         self._connected_at = 0.0
         self._delay_s = _BACKOFF_S[0]
         self._settled = 0
@@ -102,6 +105,10 @@ class Publisher:
         if self.link == "up" if message.retain else len(self._control) < _WAITING:
             self._control.append(message)
             self.wake()
+
+    def give_way(self) -> None:
+        """Leave the broker to another client with our name, and say so. Called in the MQTT thread."""
+        self._rival = True
 
     def wake(self) -> None:
         """Make the MQTT thread look for work."""
@@ -163,7 +170,6 @@ class Publisher:
                 self._delay_s = _BACKOFF_S[0]
             if error.reason in _BLAMES:
                 self._blame(error.reason or 0)
-        error.__traceback__ = error.__cause__ = error.__context__ = None  # they hold the dead connection
         self.link, self.problem = "down", error
 
     def _blame(self, reason: int) -> None:
@@ -184,6 +190,9 @@ class Publisher:
             self._pump(transport)
             transport.pass_once(self._wait_s())
             self._read_acks(transport)
+            if self._rival:
+                self._rival = False
+                raise taken_over()
             if self._flights.overdue():
                 raise TransportError(
                     f"the broker has not acknowledged for {ACK_LIMIT_S:.0f} s",
@@ -221,8 +230,9 @@ class Publisher:
         while self._views:
             if self._flights.wanted(flight := self._views.popleft()):
                 return flight
-        if self._control:
-            return Flight(self._control.popleft())
+        while self._control:
+            if self._flights.wanted(flight := Flight(self._control.popleft())):
+                return flight
         if self._stopping.is_set():
             return None
         while self._outbox is not None and (row := self._feed.next_row(self._outbox)) is not None:
@@ -251,9 +261,10 @@ class Publisher:
                 continue
             self.unheard += reason == NO_SUBSCRIBERS and flight.seq > 0
             if reason >= FIRST_FAILURE and self._flights.wanted(flight):
-                fields = {"reason": f"0x{reason:02x}", "topic": flight.message.topic, "tries": flight.tries}
+                again = self._flights.try_again(flight)
+                fields = {"reason": f"0x{reason:02x}", "topic": flight.message.topic, "refused": flight.refused}
                 _log.warning("the broker refuses a message", extra={"fields": fields})
-                if not self._flights.try_again(flight) and flight.seq:
+                if not again and flight.seq:
                     self._refuse(flight.seq, reason)
 
     def _refuse(self, seq: int, reason: int) -> None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 NO_SUBSCRIBERS = 0x10
 TOO_LARGE = 0x95
 FIRST_FAILURE = 0x80
+PROTOCOL_ERROR = 0x82
 TAKEN_OVER = 0x8E
 _SESSION_S = 60  # longer than the will delay, so that a short break shows no stale "offline"
 _WILL_DELAY_S = 10
@@ -56,6 +57,12 @@ class TransportError(EdgeError):
     def refused(self) -> bool:
         """Whether the broker does not want us, or another client has our name."""
         return self.code in ("MQT-110", "MQT-112", "MQT-113")
+
+
+def taken_over() -> TransportError:
+    """Return the error of two clients with one name."""
+    action = "find the PC that uses this window's identity too, and switch it off"
+    return TransportError("another client has taken our place", reason=TAKEN_OVER, code="MQT-112", action=action)
 
 
 @dataclass(frozen=True)
@@ -204,13 +211,10 @@ class Transport:
 
     def drop(self) -> None:
         """Close without a goodbye: the broker will publish the last will. Never raises."""
-        client = self._client
-        sock = client.socket()
+        sock = self._client.socket()
         if sock is not None:
             with contextlib.suppress(OSError):
                 sock.close()
-        # paho has more sockets and closes them when it is collected: at once, without the circle of its callbacks
-        client.on_connect = client.on_disconnect = client.on_publish = client.on_message = client.on_subscribe = None
 
     @property
     def _socket(self) -> socket.socket:
@@ -241,13 +245,10 @@ class Transport:
         self.max_packet_bytes = getattr(properties, "MaximumPacketSize", self.max_packet_bytes)
 
     def _disconnected(self, _c: Any, _u: Any, flags: paho.DisconnectFlags, reason: ReasonCode, _p: Any) -> None:
-        said = reason.value if flags.is_disconnect_packet_from_server else None
-        taken = said == TAKEN_OVER
-        self._ended = self._ended or TransportError(
-            f"the connection ended: {reason.getName()}", reason=said,
-            code="MQT-112" if taken else None,
-            action="another PC uses this window's identity: find it and switch it off" if taken else None,
-        )  # fmt: skip
+        told = flags.is_disconnect_packet_from_server or reason.value == PROTOCOL_ERROR  # that one paho finds out
+        said = reason.value if told else None
+        ended = TransportError(f"the connection ended: {reason.getName()}", reason=said)
+        self._ended = self._ended or (taken_over() if said == TAKEN_OVER else ended)
 
     def _suback(self, _c: Any, _u: Any, mid: int, reasons: list[ReasonCode], _p: Any) -> None:
         if mid == self._awaited:

@@ -111,7 +111,7 @@ BENCHES = (
         command=ReadCard(),
         patient={"find_interval_s": 5.0},
         personal={"read": "full", "purpose": "contract"},
-        people=("insert resident seed=2 long=1 addresses=2", "insert Y seed=3", "insert resident seed=4 bad-check=1"),
+        people=("insert resident seed=2 long=1 bad-check=1 addresses=2", "insert Y seed=3"),
     ),
     _pad("aa55_xor", "silent", "wait-request", "press 4"),
     _pad("stx_len16", "silent", "wait-request", "press 2 reasons=401"),

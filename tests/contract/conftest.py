@@ -13,18 +13,20 @@ from tests.contract.desk import Desk
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--bench", metavar="MODULE:ATTRIBUTE", help="a DriverBench of your own: tests only that driver")
+    text = "a DriverBench of your own: only such drivers are tested"
+    parser.addoption("--bench", action="append", metavar="MODULE:ATTRIBUTE", help=text)
 
 
 def chosen(config: pytest.Config) -> list[str]:
     """Return the names of the entries to test."""
-    given = config.getoption("--bench", default=None)
-    return [given] if given else [bench.name for bench in BENCHES]
+    given: list[str] | None = config.getoption("--bench", default=None)
+    return given or [bench.name for bench in BENCHES]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out what tests the suite itself when somebody tests a driver of his own."""
-    return True if len(chosen(config)) == 1 and collection_path.name == "test_the_suite.py" else None
+    given = config.getoption("--bench", default=None)
+    return True if given and collection_path.name == "test_the_suite.py" else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

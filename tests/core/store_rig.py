@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from edge.outbox import Outbox, Row
 from tests.support.project import ROOT
 
 TOPIC = "code-scanner/gun-1/scanned"
+PAD_TOPIC = "evaluation-pad/pad-1/rated"
+PAD = "pad:"
+"""A draft that begins so belongs to another device."""
 SEALED = "sealed:"
 """A draft that begins so gets a sealed view too."""
 
@@ -25,7 +29,8 @@ def render(draft: Any, seq: int, _epoch: int) -> Row:
     if isinstance(draft, Exception):
         raise draft
     sealed = b"{}" if draft.startswith(SEALED) else None
-    return Row(seq, uuid7(time.time_ns()), TOPIC, 1, draft.encode(), sealed)
+    topic = PAD_TOPIC if draft.startswith(PAD) else TOPIC
+    return Row(seq, uuid7(time.time_ns()), topic, 1, draft.encode(), sealed)
 
 
 class Desk:
@@ -64,6 +69,33 @@ def opened(path: Path, *subscribers: str) -> Iterator[Desk]:
         yield desk
     finally:
         desk.outbox.close()
+
+
+class Gate:
+    """A call that keeps the store's thread, and its transaction, until it is opened."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self.inside, self._opened = threading.Event(), threading.Event()
+        self._call = outbox.call(self._wait)
+
+    def _wait(self, _db: object) -> bool:
+        self.inside.set()
+        return self._opened.wait(10)
+
+    def open(self) -> None:
+        self._opened.set()
+        assert self._call.result(5)
+
+
+@contextmanager
+def busy(outbox: Outbox) -> Iterator[None]:
+    """Keep the store's thread busy while the block runs, so that all that is submitted becomes one group."""
+    gate = Gate(outbox)
+    assert gate.inside.wait(5)
+    try:
+        yield
+    finally:
+        gate.open()
 
 
 def child(code: str, *arguments: object) -> subprocess.Popen[str]:

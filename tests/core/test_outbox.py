@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from edge.errors import StoreError
-from tests.core.store_rig import Desk, opened
+from tests.core.store_rig import Desk, Gate, busy, opened
 from tests.support.wait import wait_until
 
 THREADS, COMMITS = 20, 100
@@ -21,33 +19,6 @@ THREADS, COMMITS = 20, 100
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "outbox.db"
-
-
-class Gate:
-    """A call that keeps the store's thread, and its transaction, until it is opened."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.inside, self._opened = threading.Event(), threading.Event()
-        self._call = desk.outbox.call(self._wait)
-
-    def _wait(self, _db: object) -> bool:
-        self.inside.set()
-        return self._opened.wait(10)
-
-    def open(self) -> None:
-        self._opened.set()
-        assert self._call.result(5)
-
-
-@contextmanager
-def busy(desk: Desk) -> Iterator[None]:
-    """Keep the store's thread busy while the block runs, so that all that is submitted becomes one group."""
-    gate = Gate(desk)
-    assert gate.inside.wait(5)
-    try:
-        yield
-    finally:
-        gate.open()
 
 
 # --- seq and order -------------------------------------------------------------------------------
@@ -84,7 +55,7 @@ def test_twenty_threads_share_transactions_and_nothing_is_mixed_up(path: Path) -
 
 def test_what_waits_becomes_one_transaction(path: Path) -> None:
     with opened(path) as desk:
-        with busy(desk):
+        with busy(desk.outbox):
             futures = [desk.outbox.commit_soon([str(number)]) for number in range(50)]
         assert [future.result()[0].seq for future in futures] == list(range(1, 51))
         assert [len(group) for group in desk.groups] == [50]
@@ -92,7 +63,7 @@ def test_what_waits_becomes_one_transaction(path: Path) -> None:
 
 def test_a_bad_draft_hurts_nobody_else(path: Path) -> None:
     with opened(path) as desk:
-        with busy(desk):
+        with busy(desk.outbox):
             before = desk.outbox.commit_soon(["before"])
             bad = desk.outbox.commit_soon(["good half", ValueError("a driver's bug")])
             after = desk.outbox.commit_soon(["after"])
@@ -104,7 +75,7 @@ def test_a_bad_draft_hurts_nobody_else(path: Path) -> None:
 
 def test_a_bad_call_hurts_nobody_else(path: Path) -> None:
     with opened(path) as desk:
-        with busy(desk):
+        with busy(desk.outbox):
             bad = desk.outbox.call(lambda _db: 1 // 0)
             good = desk.outbox.commit_soon(["good"])
         assert good.result()[0].seq == 1
@@ -116,7 +87,7 @@ def test_a_cancelled_call_is_left_out_and_the_store_goes_on(path: Path) -> None:
     """``asyncio.wrap_future`` cancels what it waits for; once that ended the store's thread."""
     asked: list[int] = []
     with opened(path) as desk:
-        with busy(desk):
+        with busy(desk.outbox):
             cancelled = desk.outbox.call(lambda _db: asked.append(1))
             assert cancelled.cancel()
             kept = desk.outbox.commit_soon(["kept"])
@@ -127,9 +98,9 @@ def test_a_cancelled_call_is_left_out_and_the_store_goes_on(path: Path) -> None:
 
 def test_the_head_is_what_is_durable(path: Path) -> None:
     with opened(path) as desk:
-        with busy(desk):
+        with busy(desk.outbox):
             row = desk.outbox.commit_soon(["a"])
-            gate = Gate(desk)  # in the same transaction
+            gate = Gate(desk.outbox)  # in the same transaction
         assert gate.inside.wait(5)
         assert desk.outbox.head == 0
         assert not desk.accepted
@@ -151,7 +122,7 @@ def test_pages_leave_out_what_was_refused_and_say_how_far_they_reach(path: Path)
 
 def test_nobody_waits_for_ever_when_it_is_closed(path: Path) -> None:
     desk = Desk(path)
-    with busy(desk):
+    with busy(desk.outbox):
         waiting = [desk.outbox.commit_soon([str(number)]) for number in range(10)]
         closing = threading.Thread(target=desk.outbox.close)
         closing.start()

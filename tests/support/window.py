@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -88,12 +88,12 @@ class Wiretap:
 
 
 class Requested:
-    """One request on its way. *body* replaces the whole payload, *deadline_s* counts from now."""
+    """One request on its way. *body* replaces the whole payload, *seal* seals it, *deadline_s* counts from now."""
 
     def __init__(  # noqa: PLR0913  # keyword-only, each with a default
         self, tap: Wiretap, device: str, command: str, params: object, *, deadline_s: float = 30.0,
         request_id: str | None = None, case: str | None = None, body: bytes | None = None, retain: bool = False,
-        reply_to: str | None = None, content_type: str = "application/json",
+        reply_to: str | None = None, seal: Callable[[bytes], bytes] | None = None,
     ) -> None:  # fmt: skip
         self.request_id = request_id or str(uuid.uuid4())
         self._tap = tap
@@ -103,8 +103,9 @@ class Requested:
         properties = Properties(PacketTypes.PUBLISH)
         properties.ResponseTopic = reply_to or f"{BASE}/reply/test/{self.request_id}"
         properties.CorrelationData = self.request_id.encode()
-        properties.ContentType = content_type
+        properties.ContentType = "application/jose+json" if seal else "application/json"
         payload = json.dumps(request | ({"case": case} if case else {})).encode() if body is None else body
+        payload = seal(payload) if seal else payload
         tap.publish(f"request/{device}/{command}", payload, properties, retain=retain)
 
     def replies(self) -> list[dict[str, Any]]:
@@ -137,6 +138,7 @@ class WindowUnderTest:
         self.planted: list[str] = []
         self.lab = True
         self.extra = ""
+        self.allow_drivers = "[]"
         self._devices: list[str] = []
 
     @property
@@ -170,7 +172,8 @@ class WindowUnderTest:
         for name in ("state", "run"):
             (self.folder / name).mkdir(exist_ok=True, mode=0o700)
         parts = [
-            f'[window]\nhall = "{HALL}"\nwindow = "{WINDOW}"\nlab = {str(self.lab).lower()}\n',
+            f'[window]\nhall = "{HALL}"\nwindow = "{WINDOW}"\nlab = {str(self.lab).lower()}',
+            f"allow_drivers = {self.allow_drivers}",
             f'[paths]\nstate = "{self.folder}/state"\nrun = "{self.folder}/run"\n',
             f'[mqtt]\nurl = "{self.url}"\n',
             '[log]\nlevel = "traffic"\n',
