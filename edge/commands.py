@@ -115,7 +115,8 @@ class Commands:
 
     def _drop(self, why: str) -> None:
         self.dropped += 1
-        _log.warning("request dropped: %s", why, extra={"fields": {"count": self.dropped}})
+        if logs.worth_a_line(self.dropped):
+            _log.warning("request dropped: %s", why, extra={"fields": {"count": self.dropped}})
 
     # -- before it is accepted ----------------------------------------------------------------------
 

@@ -74,9 +74,8 @@ class Control:
             writer.write(_line({"error": {"code": error.code, "message": error.message}}))
         except (OSError, ValueError, TimeoutError):
             pass  # the caller left, or sent no line of ours
-        except asyncio.CancelledError:
+        except asyncio.CancelledError:  # ends here: on 3.11 asyncio complains of a cancelled conversation
             writer.transport.abort()  # the daemon ends: it does not wait for a slow reader
-            raise
         finally:
             writer.close()
 

@@ -39,6 +39,11 @@ def get(part: str) -> logging.LoggerAdapter[logging.Logger]:
     return _DeviceLog(logging.getLogger(f"hall-edge.{part}"), {})
 
 
+def worth_a_line(count: int) -> bool:
+    """Return whether what strangers make happen is logged at its *count*: 1, 2, 4, 8 …, so that they cannot flood."""
+    return count & (count - 1) == 0
+
+
 def shown(value: object) -> str | int | float | bool | None:
     """Return what may be logged of *value*: short text without control characters, a number, or its type."""
     if value is None or isinstance(value, bool | int):

@@ -31,7 +31,7 @@ class DevicePort:
     ) -> None:
         self.device = device
         self.address = address
-        self.monotonic: Callable[[], float] = clock
+        self._clock = clock
         self.last_proof: float | None = None
         self.simulated = False
         self._digest_key = digest_key
@@ -50,12 +50,15 @@ class DevicePort:
             host, _, port = target.rpartition(":")
             self._link = open_tcp(host.strip("[]"), int(port), self._tap)
         else:
-            replay = open_replay(target, options)
-            self.monotonic = replay.monotonic
+            replay = open_replay(target, options, self._tap)
+            self._clock = replay.monotonic
             self._link = replay
         self.simulated = self._link.simulated
         self.last_proof = None  # an open line proves nothing yet
         return self._link
+
+    def monotonic(self) -> float:
+        return self._clock()
 
     def digest(self, text: str) -> str:
         return hmac.new(self._digest_key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]

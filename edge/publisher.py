@@ -23,8 +23,15 @@ from edge.outbox import Outbox, Row
 from edge.replays import EVENT_TYPE, SEALED_TYPE, Replays
 from edge.topics import Topics
 from edge.transport import (
-    FIRST_FAILURE, NO_SUBSCRIBERS, TOO_LARGE, BrokerAddress, Message, Transport, TransportError, taken_over,
-)  # fmt: skip
+    FIRST_FAILURE,
+    NO_SUBSCRIBERS,
+    TOO_LARGE,
+    BrokerAddress,
+    Message,
+    Transport,
+    TransportError,
+    taken_over,
+)
 
 _SETTLE_S = 0.5
 _BACKOFF_S = (0.5, 5.0)

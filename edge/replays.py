@@ -149,7 +149,9 @@ class Replays:
 
     def _bad(self, what: str, subscriber: str) -> None:
         self.bad_messages += 1
-        _log.warning("ignored: %s", what, extra={"fields": {"subscriber": subscriber, "count": self.bad_messages}})
+        if logs.worth_a_line(self.bad_messages):
+            fields = {"subscriber": subscriber, "count": self.bad_messages}
+            _log.warning("ignored: %s", what, extra={"fields": fields})
 
 
 def _replayed(topic: str, original: str, payload: bytes, content_type: str) -> Message:

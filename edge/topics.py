@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge.errors import EdgeError
 
-_REPLY = re.compile(r"[^/+#\x00-\x1f\x7f]{1,64}/[^/+#\x00-\x1f\x7f]{1,64}")
+_REPLY = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}){2}")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Topics:
 
     def may_reply_to(self, topic: str | None) -> bool:
         """Whether *topic* is a place a Response Topic may point to: ``reply/{client}/{request_id}`` of ours."""
-        place = f"{self.base}/reply/"
+        place = f"{self.base}/reply"
         return topic is not None and topic.startswith(place) and bool(_REPLY.fullmatch(topic.removeprefix(place)))
 
     def inside(self, topic: str) -> list[str]:

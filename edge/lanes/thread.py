@@ -62,6 +62,7 @@ class ThreadLane:
         self._jobs: deque[DeviceJob] = deque()
         self._running: DeviceJob | None = None
         self._stop = threading.Event()
+        self._closed = False
         self._served_from: float | None = None
         self._since = time.monotonic()
         self._limit_s: float | None = None
@@ -87,18 +88,23 @@ class ThreadLane:
     async def close(self, why: EdgeError) -> None:
         """Close the driver and end the thread; a thread that does not end is abandoned.
 
-        Jobs that wait end with *why*, and one that runs is cancelled.
+        Jobs that wait end with *why*, and one that runs is cancelled. Once is enough.
         """
+        if self._closed:
+            return
+        self._closed = True
         self._stop.set()
         while (job := self._next_job()) is not None:
             job.finish(why)
         if (job := self._running) is not None:
             job.cancel()
         self.port.wake()
-        if not self.abandoned:
-            with contextlib.suppress(EdgeError):
-                await self._watched(self._submit(self.driver.close))
-        self._work.put(None)
+        try:
+            if not self.abandoned:
+                with contextlib.suppress(EdgeError):
+                    await self._watched(self._submit(self.driver.close))
+        finally:  # also when whoever closes is cancelled
+            self._work.put(None)
 
     def _abandon(self, why: EdgeError) -> None:
         """Leave a hung thread behind: it may not report anything any more."""

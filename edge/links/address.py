@@ -95,9 +95,13 @@ def _option_problem(scheme: str, name: str, value: str, *, again: bool) -> Probl
         cause = f"the address has {'twice the' if again else 'an unknown'} option {quoted(name)}"
         return Problem("CFG-132", cause, "correct or delete it", None if again else nearest(name, known))
     allowed = known[name]
-    values = [str(one) for one in allowed]
-    if value in values:
-        return None
-    words = f"{allowed[0]} to {allowed[-1]}" if isinstance(allowed, range) else ", ".join(values)
-    near = None if isinstance(allowed, range) else nearest(value, values)
+    if isinstance(allowed, range):
+        if value.isascii() and value.isdecimal() and str(int(value[:9])) == value and int(value) in allowed:
+            return None
+        words, near = f"{allowed[0]} to {allowed[-1]}", None
+    else:
+        values = [str(one) for one in allowed]
+        if value in values:
+            return None
+        words, near = ", ".join(values), nearest(value, values)
     return Problem("CFG-133", f"{name} in the address cannot be {quoted(value)}", f"use {words}", near)

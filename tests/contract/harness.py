@@ -7,6 +7,7 @@ real link in real time.
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -41,7 +42,9 @@ class HarnessPort(DevicePort):
         self.passed_s = 0.0
         """Virtual time that the driver has waited."""
         self._random = random.Random(seed)
-        self.monotonic = lambda: time.monotonic() + self.passed_s
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.passed_s
 
     def open(self, line: SerialLine | None = None) -> Link:
         self.opened += 1
@@ -177,11 +180,14 @@ def taken(events: Iterable[Payload], into: list[Payload]) -> list[Payload]:
 
 
 def held() -> tuple[list[str], list[str]]:
-    """Return what this process holds: where its handles lead to, and its threads."""
+    """Return what this process holds: where its handles lead to, and its threads.
+
+    Without numbers: a line that was pulled and plugged in again may be another pseudo-terminal.
+    """
     targets = []
     for entry in Path("/proc/self/fd").iterdir():
         try:
-            targets.append(str(entry.readlink()))
+            targets.append(re.sub("[0-9]+", "#", str(entry.readlink())))
         except FileNotFoundError:
             continue  # the one that listed the folder
     return sorted(targets), sorted(thread.name for thread in threading.enumerate())

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.project import ROOT
 
-LIMIT_S, BROKEN_LIMIT_S = 30, 5
+LONG_S, LIMIT_S, BROKEN_LIMIT_S = 180, 30, 5
 PLACE = "tests.contract.bad_drivers:"
 
 BROKEN = {
@@ -42,6 +42,7 @@ def run(benches: list[str], tests: list[str], limit_s: int) -> tuple[int, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(LONG_S)
 def test_a_good_driver_from_elsewhere_passes() -> None:
     code, told = run(["WORKS"], ["tests/contract"], LIMIT_S)
     assert code == 0, told
@@ -49,6 +50,7 @@ def test_a_good_driver_from_elsewhere_passes() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(LONG_S)
 def test_every_broken_rule_is_noticed() -> None:
     tests = {bench: f"tests/contract/{test.replace('*', PLACE + bench)}" for bench, test in BROKEN.items()}
     code, told = run(list(BROKEN), list(tests.values()), BROKEN_LIMIT_S)

@@ -11,7 +11,7 @@ import pytest
 
 from edge import flights, publisher, transport
 from edge.transport import Message
-from tests.core.puppet import HOLD, SILENT, Puppet, publish_packet
+from tests.core.puppet import HOLD, SILENT, Disconnect, Puppet, publish_packet
 from tests.core.sender_rig import Sender, sending, state
 from tests.support.wait import wait_until
 from tests.support.window import BASE
@@ -104,6 +104,21 @@ def test_a_broker_that_does_not_want_us_is_named_and_left_alone(tmp_path: Path, 
         sender.commit("a")
         assert sender.outbox.depth == 1
         assert broker.connects == 1  # the next try is 15 to 30 s away
+
+
+def test_a_client_that_takes_our_place_is_an_alarm_and_no_fight(tmp_path: Path) -> None:
+    with Puppet() as broker, sending(tmp_path, broker.port) as sender:
+        sender.wait_up()
+
+        def answer(_topic: str, _payload: bytes) -> int:
+            raise Disconnect(0x8E)
+
+        broker.answer = answer
+        sender.commit("a")
+        sender.wait_problem("MQT-112")
+        assert sender.publisher.problem is not None
+        assert sender.publisher.problem.refused  # the next try is 15 to 30 s away
+        assert "the PC" in sender.publisher.problem.action
 
 
 def test_a_broker_that_is_not_there(tmp_path: Path) -> None:

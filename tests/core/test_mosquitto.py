@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
-import paho.mqtt.client as paho
 import pytest
 
-from edge import flights, publisher, transport
+from edge import publisher, transport
 from edge.transport import Message
-from tests.core.sender_rig import CLIENT_ID, Sender, sending, state
+from tests.core.sender_rig import CLIENT_ID, sending, state
 from tests.core.store_rig import PAD_TOPIC, TOPIC
 from tests.support.broker import Broker
 from tests.support.wait import wait_until
 from tests.support.window import BASE, Wiretap
 
+WRONG = "not-this-one"
 MakeBroker = Callable[..., Broker]
-DENIED = f"user {CLIENT_ID}\ntopic readwrite #\ntopic deny {BASE}/event/{PAD_TOPIC}\n"
+RIGHTS = f"topic readwrite #\ntopic deny {BASE}/event/{PAD_TOPIC}\ntopic deny {BASE}/health\n"
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the pauses before a reconnect."""
+    monkeypatch.setattr(publisher, "_BACKOFF_S", (0.02, 0.1))
 
 
 @pytest.fixture
@@ -60,44 +66,43 @@ def retained(port: int, topic: str) -> bytes:
 
 def test_a_wrong_password_is_named(tmp_path: Path, make_broker: MakeBroker) -> None:
     broker = make_broker("allow_anonymous false", "password_file {folder}/users", users="")
-    with sending(tmp_path, broker.port, username="w01", password="wrong") as sender:
+    with sending(tmp_path, broker.port, username="w01", password=WRONG) as sender:
         sender.wait_problem("MQT-110")
         problem = sender.publisher.problem
         assert problem is not None
         assert problem.reason == 0x87
-        assert "wrong" not in str(problem)
+        assert WRONG not in str(problem)
         assert "user, password" in problem.action
 
 
-def test_a_topic_that_is_not_allowed_blocks_no_other(tmp_path: Path, make_broker: MakeBroker, monkeypatch: Any) -> None:
-    monkeypatch.setattr(flights, "AGAIN_S", 0.05)
-    rights = DENIED.removeprefix(f"user {CLIENT_ID}\n")
-    broker = make_broker("acl_file {folder}/rights", rights=rights)
+def test_topics_that_are_not_allowed_block_no_others(tmp_path: Path, make_broker: MakeBroker) -> None:
+    """mosquitto 2.0.11 sends PUBACK 0x87 and ends the connection, every time."""
+    broker = make_broker("acl_file {folder}/rights", rights=RIGHTS)
     tap = Wiretap(broker.port)
     with sending(tmp_path, broker.port) as sender:
+        sender.publisher.keep(state("{}", "health"))
         sender.commit("1", "pad:2", "3")
-        sender.wait_brokered(3)
+        sender.publisher.send(Message(f"{BASE}/health", b"as a reply"))
+        sender.wait_brokered(3, 20)
         assert sender.refused == [(2, 0x87)]
         wait_until(lambda: sender.outbox.depth == sender.outbox.refused == 1)
-        wait_until(lambda: [body for at, body, _ in tap.messages if at == f"{BASE}/event/{TOPIC}"] == [b"1", b"3"])
+        wait_until(lambda: {body for at, body, _ in tap.messages if at == f"{BASE}/event/{TOPIC}"} == {b"1", b"3"})
+        connects = sender.publisher.connects
+        sender.commit(*(str(number) for number in range(4, 100)))
+        sender.wait_brokered(99)
+        assert sender.publisher.connects == connects  # what is refused for good is not sent any more
     tap.close()
 
 
-def test_sizes_are_refused_here_or_there_and_block_nothing(
-    tmp_path: Path, make_broker: MakeBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(flights, "AGAIN_S", 0.05)
-    for line in ("max_packet_size 2000", "message_size_limit 1500"):
-        folder = tmp_path / line.split()[0]
-        folder.mkdir()
-        broker = make_broker(line, **{line.split()[0]: ""})
-        with sending(folder, broker.port) as sender:
-            sender.commit("1", "x" * 3000, "3")
-            sender.wait_brokered(3)
-            # PUBACK knows no 0x95, so that paho takes it for a protocol error
-            assert sender.refused == [(2, 0x95 if line.startswith("max") else 0x82)]
-        broker.kill()
-        (broker.folder).rename(tmp_path / f"done-{line.split()[0]}")
+@pytest.mark.parametrize(("line", "reason"), [("max_packet_size 2000", 0x95), ("message_size_limit 1500", 0x82)])
+def test_what_is_too_large_blocks_nothing(tmp_path: Path, make_broker: MakeBroker, line: str, reason: int) -> None:
+    """The one limit is told in CONNACK, the other by a PUBACK with 0x95, which MQTT does not know there."""
+    broker = make_broker(line)
+    with sending(tmp_path, broker.port) as sender:
+        sender.commit("1", "x" * 3000, "3")
+        sender.wait_brokered(3, 20)
+        assert sender.refused == [(2, reason)]
+        assert (sender.publisher.connects == 1) == (reason == 0x95)
 
 
 def test_a_receive_maximum_of_one_is_kept(tmp_path: Path, make_broker: MakeBroker) -> None:
@@ -150,10 +155,7 @@ def test_a_broker_that_forgets_everything_is_told_the_states_again(tmp_path: Pat
     assert retained(broker.port, f"{BASE}/status") == b"offline"
 
 
-def test_a_broker_that_comes_and_goes_loses_nothing(
-    tmp_path: Path, broker: Broker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(publisher, "_BACKOFF_S", (0.02, 0.1))
+def test_a_broker_that_comes_and_goes_loses_nothing(tmp_path: Path, broker: Broker) -> None:
     with sending(tmp_path, broker.port, subscribers=["office"]) as sender:
         for _ in range(5):
             sender.commit(*(str(number) for number in range(100)))
@@ -164,44 +166,24 @@ def test_a_broker_that_comes_and_goes_loses_nothing(
         assert sender.outbox.depth == 1000  # the broker's word alone deletes nothing
 
 
-# --- identity and last will ----------------------------------------------------------------------
+# --- session and last will -----------------------------------------------------------------------
 
 
-def test_a_second_client_with_our_name_is_an_alarm_and_no_fight(tmp_path: Path, broker: Broker) -> None:
-    with sending(tmp_path, broker.port) as sender:
-        sender.wait_up()
-        other = paho.Client(paho.CallbackAPIVersion.VERSION2, CLIENT_ID, protocol=paho.MQTTv5)
-        other.connect("127.0.0.1", broker.port)
-        other.loop_start()
-        sender.wait_problem("MQT-112")
-        assert sender.publisher.problem is not None
-        assert sender.publisher.problem.refused  # so the next try is 15 to 30 s away
-        assert "another PC" in sender.publisher.problem.action
-        wait_until(other.is_connected)
-        other.disconnect()
-        other.loop_stop()
-        del other
-
-
-def test_the_last_will_comes_after_its_delay(
-    tmp_path: Path, broker: Broker, tap: Wiretap, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_last_will_comes_after_its_delay(broker: Broker, tap: Wiretap, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "_WILL_DELAY_S", 1)
-    line = connected(broker, lambda _message: None)
+    line = Connection(broker.port, lambda _message: None)
     line.publish(state("online"))
     wait_until(lambda: statuses(tap) == [b"online"])
     line.drop()
     wait_until(lambda: statuses(tap) == [b"online", b"offline"], 5)
 
 
-def test_a_session_outlives_a_break_and_requests_wait_in_it(
-    tmp_path: Path, broker: Broker, tap: Wiretap, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_session_outlives_a_break_and_requests_wait_in_it(broker: Broker, tap: Wiretap) -> None:
     heard: list[bytes] = []
-    line = connected(broker, lambda message: heard.append(message.payload))
+    line = Connection(broker.port, lambda message: heard.append(message.payload))
     line.drop()
     tap.publish("request/pad-1/evaluate", b"while it was away")
-    line = connected(broker, lambda message: heard.append(message.payload))
+    line = Connection(broker.port, lambda message: heard.append(message.payload))
     for _ in range(50):
         if heard:
             break
@@ -215,28 +197,17 @@ def statuses(tap: Wiretap) -> list[bytes]:
     return [body for topic, body, _ in list(tap.messages) if topic == f"{BASE}/status"]
 
 
-def connected(broker: Broker, heard: Callable[[Message], None]) -> Connection:
-    return Connection(broker.port, heard)
-
-
 class Connection(transport.Transport):
     """A transport with a wake handle of its own."""
 
     def __init__(self, port: int, heard: Callable[[Message], None]) -> None:
-        import os
-
         self._own = os.eventfd(0, os.EFD_NONBLOCK)
         address = transport.BrokerAddress("127.0.0.1", port, CLIENT_ID)
         super().__init__(address, state("offline"), heard, self._own)
         self.connect([f"{BASE}/request/+/+"])
 
     def drop(self) -> None:
-        import os
-
         super().drop()
         if self._own >= 0:
             os.close(self._own)
             self._own = -1
-
-
-_ = Sender

@@ -21,6 +21,7 @@ from tests.support.window import Wiretap
 
 DOCUMENT = ROOT / "docs" / "drivers.md"
 MOST_LINES = 80
+LONG_S = 180
 START_S = 30.0
 TOPIC = "hall/v1/my-hall/w01/event/evaluation-pad/pad-1/rated"
 
@@ -96,11 +97,13 @@ def test_the_recording_in_it_passes(walk: Walk) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(LONG_S)
 def test_the_contract_suite_passes_it(walk: Walk) -> None:
     assert " passed" in walk.sh("contract")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(LONG_S)
 def test_from_the_file_to_a_rating_at_the_broker(walk: Walk, tmp_path: Path) -> None:
     assert "valid" in walk.sh("install")
     simulate, run, listen, ask = walk.blocks("sh")["run"].splitlines()

@@ -26,8 +26,15 @@ SEEDS = range(10)
 DAMAGES = range(200)
 LONGEST_NOISE = 24
 CUT_BYTES = 2500
-NAMES = [f"{path.parent.name}/{path.stem}" for path in recordings()]
-everyone = pytest.mark.parametrize("path", recordings(), ids=NAMES)
+LONG_S = 300
+
+
+def name(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+NAMES = [name(path) for path in recordings()]
+everyone = pytest.mark.parametrize("path", recordings(), ids=name)
 
 
 def played(path: Path, recording: Path | None = None, **options: int) -> list[dict[str, Any]]:
@@ -110,7 +117,7 @@ def texts_in(value: object) -> Iterator[str]:
 
 @pytest.mark.parametrize("driver", Registry().names())
 def test_every_driver_has_recordings(driver: str) -> None:
-    own = [name for name in NAMES if name.startswith(f"{driver}/")]
+    own = [one for one in NAMES if one.startswith(f"{driver}/")]
     assert len(own) >= LEAST, f"add scripts to tests/recordings/{driver}/ and run python -m tests.recordings.make"
 
 
@@ -125,6 +132,7 @@ def test_a_recording_gives_it_byte_by_byte(path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(LONG_S)
 @everyone
 def test_a_recording_gives_it_broken_at_every_byte(path: Path) -> None:
     wanted = golden(path)
@@ -133,7 +141,8 @@ def test_a_recording_gives_it_broken_at_every_byte(path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("path", [path for path in recordings() if stream_size(path) <= CUT_BYTES])
+@pytest.mark.timeout(LONG_S)
+@pytest.mark.parametrize("path", [path for path in recordings() if stream_size(path) <= CUT_BYTES], ids=name)
 def test_a_cable_pulled_at_every_byte_publishes_nothing_half(path: Path, tmp_path: Path) -> None:
     recording, whole = tmp_path / "cut.rec", events_of(golden(path))
     for size in range(stream_size(path)):
@@ -145,7 +154,7 @@ def test_a_cable_pulled_at_every_byte_publishes_nothing_half(path: Path, tmp_pat
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("path", [path for path in recordings() if read_script(path).frame_head])
+@pytest.mark.parametrize("path", [path for path in recordings() if read_script(path).frame_head], ids=name)
 def test_noise_before_a_frame_costs_no_frame(path: Path, seed: int, tmp_path: Path) -> None:
     recording = tmp_path / "noisy.rec"
     recording.write_text("\n".join(noisy(path, seed)), encoding="ascii")
@@ -153,7 +162,7 @@ def test_noise_before_a_frame_costs_no_frame(path: Path, seed: int, tmp_path: Pa
     assert played(path, recording) == golden(path)
 
 
-@pytest.mark.parametrize("path", [path for path in recordings() if any(texts_in(golden(path)))])
+@pytest.mark.parametrize("path", [path for path in recordings() if any(texts_in(golden(path)))], ids=name)
 def test_damage_shows_no_person_and_no_error_but_ours(
     path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,0 +1,130 @@
+"""Commands with a real store and supervised devices whose drivers do as told; replies are kept."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from edge.commands import Commands
+from edge.driver import DeviceInfo, Settings
+from edge.envelope import Draft, EnvelopeRenderer
+from edge.events import ReadCard
+from edge.outbox import Outbox
+from edge.port import DevicePort
+from edge.sealing import JweSealer, new_key, opened
+from edge.supervisor import Supervisor
+from edge.topics import Topics
+from edge.transport import Message
+from tests.core.drivers_rig import Told, port_at
+from tests.support.wait import wait_until_async
+from tests.support.window import BASE, HALL, WINDOW
+
+PAD, CARD = "pad-1", "id-1"
+WINDOW_KEY = new_key()
+
+
+class TellsCards(Told):
+    kind = "id-card"
+    commands = (ReadCard,)  # type: ignore[assignment]  # another driver, not a kind of that one
+
+
+class Counter:
+    """The daemon's command desk, and what it has replied, by request."""
+
+    def __init__(self, folder: Path) -> None:
+        renderer = EnvelopeRenderer(HALL, WINDOW)
+        self.outbox = Outbox(folder / "outbox.db", renderer.render, lambda _rows: None)
+        self.outbox.open()
+        self.drivers: dict[str, Told] = {}
+        self.devices = {name: self._device(name, kind, folder) for name, kind in ((PAD, Told), (CARD, TellsCards))}
+        self.sent: list[Message] = []
+        self.commands = Commands(
+            self.devices,
+            self.outbox,
+            Topics(HALL, WINDOW),
+            self.sent.append,
+            lambda body: opened(body, [WINDOW_KEY])[0],
+        )
+        self.commands.window_commands = {"case-open": dict}
+
+    def _device(self, name: str, kind: type[Told], node: Path) -> Supervisor:
+        def make() -> tuple[Told, DevicePort]:
+            port = port_at(node)
+            driver = self.drivers[name] = kind(Settings(), port)
+            driver.on_open = DeviceInfo
+            return driver, port
+
+        return Supervisor(
+            name,
+            make,
+            lambda _device, events, case: self.outbox.commit([Draft(name, event, case=case) for event in events]),
+            lambda _device: None,
+        )
+
+    @property
+    def pad(self) -> Told:
+        return self.drivers[PAD]
+
+    @property
+    def executed(self) -> int:
+        return sum(driver.calls.count("execute") for driver in self.drivers.values())
+
+    def ask(self, device: str = PAD, command: str = "evaluate", params: Any = None, **more: Any) -> str:
+        """Hand over one request, as the MQTT thread would after the event loop's turn; return its id."""
+        message = request(device, command, params, **more)
+        self.commands.handle(message)
+        return message.response_topic.rpartition("/")[2] if message.response_topic else ""
+
+    def replies(self, request_id: str) -> list[dict[str, Any]]:
+        return [json.loads(message.payload) for message in list(self.sent) if message.topic.endswith(request_id)]
+
+    def ends(self, request_id: str) -> list[dict[str, Any]]:
+        return [body for body in self.replies(request_id) if body["reply"] == "completion"]
+
+    async def end(self, request_id: str) -> dict[str, Any]:
+        """Return the one completion of a request."""
+        await wait_until_async(lambda: self.ends(request_id), what="a completion")
+        (completion,) = self.ends(request_id)
+        return completion
+
+
+def request(
+    device: str = PAD, command: str = "evaluate", params: Any = None, *, request_id: str = "", deadline_s: float = 30.0,
+    body: bytes | None = None, sealed: bool = False, **more: Any,
+) -> Message:  # fmt: skip
+    """Return a request as it comes from the broker; *more* replaces parts of the message."""
+    request_id = request_id or str(uuid.uuid4())
+    deadline = (datetime.now(UTC) + timedelta(seconds=deadline_s)).isoformat()
+    if body is None:
+        body = json.dumps({"request_id": request_id, "deadline": deadline, "params": params or {}}).encode()
+    if sealed:
+        body = JweSealer([WINDOW_KEY]).seal(body, b"{}")
+    given = {
+        "topic": f"{BASE}/request/{device}/{command}",
+        "payload": body,
+        "content_type": "application/jose+json" if sealed else "application/json",
+        "correlation": request_id.encode(),
+        "response_topic": f"{BASE}/reply/test/{request_id}",
+    }
+    return Message(**(given | more))
+
+
+@asynccontextmanager
+async def counter(folder: Path) -> AsyncIterator[Counter]:
+    """Lend a command desk whose devices are ready."""
+    desk = Counter(folder)
+    tasks = [asyncio.create_task(device.run()) for device in desk.devices.values()]
+    try:
+        await wait_until_async(lambda: all(device.usable for device in desk.devices.values()))
+        yield desk
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        desk.outbox.close()
