@@ -50,7 +50,6 @@ class Daemon:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._state = Path(config.paths.state)
-        self._started = time.monotonic()
         self._since = healths.stamp()
         self._case: str | None = None
         self._told = False  # whether the broker has our own status

@@ -80,11 +80,10 @@ class Control:
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        verb = _verb(await asyncio.wait_for(reader.readline(), _LINE_S))  # first: who is cut off reads no answer
         if not may_ask(writer.get_extra_info("socket"), self.path):
             await _say(writer, {"error": {"code": "SYS-104", "message": "this user may not ask the daemon"}})
-            return
-        verb = _verb(await asyncio.wait_for(reader.readline(), _LINE_S))
-        if verb == "status":
+        elif verb == "status":
             await _say(writer, await self._snapshot())
         elif verb == "watch":
             last: dict[str, Any] = {}

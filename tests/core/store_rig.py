@@ -101,4 +101,6 @@ def busy(outbox: Outbox) -> Iterator[None]:
 def child(code: str, *arguments: object) -> subprocess.Popen[str]:
     """Start *code* in a Python of its own; what it prints comes by its stdout."""
     command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
