@@ -33,7 +33,7 @@ class Feed:
             self._offered = rows[-1].seq
 
     def restart(self) -> None:
-        """Forget what was read for the connection before: some of it was taken from its page already."""
+        """Forget what was read for the connection before."""
         self._pages.clear()
 
     def next_row(self, outbox: Outbox) -> Row | None:
