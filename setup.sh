@@ -83,6 +83,27 @@ venv_works() {
 
 build_venv() { rm -rf .venv && "$python" -m venv .venv; }
 install_lock() { .venv/bin/python -m pip install --require-hashes --only-binary=:all: -r "$lock"; }
+
+# PyPI has pyscard for Linux only as source. Debian's package holds it built for Debian's Python; taking it out
+# of there needs neither root nor a compiler. Without root its library comes the same way, into .venv/debian.
+unpack() {
+    rm -rf .venv/debian/new && mkdir -p .venv/debian/new .venv/debian/lists/partial
+    (
+        cd .venv/debian/new
+        apt-get download "$@" || {
+            apt-get -o Dir::State::lists="$PWD/../lists" -o Dir::Cache="$PWD/.." update
+            apt-get -o Dir::State::lists="$PWD/../lists" -o Dir::Cache="$PWD/.." download "$@"
+        }
+        for package in *.deb; do dpkg-deb -x "$package" ..; done
+    )
+}
+has_pyscard() { .venv/bin/python -c 'import smartcard.scard'; } >/dev/null 2>&1
+has_pcsclite() { .venv/bin/python -c 'import ctypes; ctypes.CDLL("libpcsclite.so.1")'; } >/dev/null 2>&1
+install_pyscard() {
+    unpack python3-pyscard
+    cp -R .venv/debian/usr/lib/python3/dist-packages/smartcard .venv/lib/python3*/site-packages/
+    has_pyscard
+}
 install_self() { .venv/bin/python -m pip install --no-deps --no-build-isolation -e .; }
 
 exec 9<setup.sh
@@ -111,6 +132,14 @@ fi
 if [ "$self_have" != "$self_want" ]; then
     rm -f $stamp
     step "hall-edge in .venv" install_self
+fi
+if ! has_pyscard && command -v apt-get >/dev/null; then
+    step "pyscard of Debian's python3-pyscard" install_pyscard || :
+fi
+has_pyscard || say "no pyscard for this Python: smart cards will not work (pip install pyscard, with a compiler)"
+if ! has_pcsclite && may_install; then step "Debian package libpcsclite1" apt libpcsclite1 || :; fi
+if ! has_pcsclite && [ ! -e .venv/debian/usr/lib/*/libpcsclite.so.1 ]; then
+    step "libpcsclite1, only for this checkout" unpack libpcsclite1 || say "smart cards will not work"
 fi
 [ -f $stamp ] || printf '%s %s %s\n' "$have" "$env_want" "$self_want" >$stamp
 

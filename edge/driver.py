@@ -4,19 +4,22 @@ A driver is plain blocking Python. It never uses ``async``, threads, locks, retr
 own; ``docs/drivers.md`` walks through a whole one in under 80 lines.
 
 Must: ``kind``, ``settings_type``, ``open``, ``poll``, ``close``.
-May: ``commands`` with ``execute``; ``poll_limit_s``; ``proof_s``; ``public_traffic``.
+May: ``commands`` with ``execute``; ``addresses``; ``lane`` with ``memory_mb``; ``fits`` and ``search`` for
+``hall-edge discover``; ``poll_limit_s``; ``proof_s``; ``public_traffic``.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import Any, ClassVar, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 
-from edge.events import Params, Payload
-from edge.links import Link, SerialLine
+from edge.events import BlobRef, MediaType, Params, Payload
+from edge.links import Line, Link
+from edge.links.address import BYTE_STREAMS, Address, AddressForm
+from edge.plugged import Offer, Plugged
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,13 +43,31 @@ class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str | None = None
     serial: str | None = None
     firmware: str | None = None
+    simulated: bool = False
+    """Whether the device says itself that it is a simulator: its events are then never counted as live."""
 
 
 class Port(Protocol):
     """What the core lends a driver: the way to its device, and nothing else."""
 
-    def open(self, line: SerialLine | None = None) -> Link:
+    @property
+    def address(self) -> Address:
+        """The configured address, for drivers whose library opens the device itself."""
+
+    def open(self, line: Line | None = None) -> Link:
         """Open the configured address; raises ``DeviceAbsent``, ``DeviceAccess`` or ``DeviceBusy``."""
+
+    def idle(self, wait_s: float) -> bool:
+        """Wait, for drivers without a link; return early with true when a command wants the device (like ``wake``)."""
+
+    def proved(self) -> None:
+        """Note that the device has just shown that it lives, for drivers without a link."""
+
+    def blob(self, data: bytes | bytearray | memoryview, media_type: MediaType) -> BlobRef:
+        """Hand over a picture or a document, to be named by the event that is yielded next.
+
+        At most three blobs may wait for their event. The bytes are sealed, stored and sent by the core.
+        """
 
     def monotonic(self) -> float:
         """Return seconds on a clock that never jumps. The only clock a driver may use."""
@@ -81,6 +102,12 @@ class Driver(ABC):
     kind: ClassVar[str]
     """A kind of the contract: ``id-card``, ``evaluation-pad``, ``code-scanner``."""
     settings_type: ClassVar[type[Settings]]
+    addresses: ClassVar[tuple[AddressForm, ...]] = BYTE_STREAMS
+    """The forms of address that the driver understands."""
+    lane: ClassVar[Literal["thread", "process"]] = "thread"
+    """``process``: the driver stands on native code that can crash or hang, and runs in a child process."""
+    memory_mb: ClassVar[int] = 512
+    """A driver in a process of its own may use so much memory (RLIMIT_DATA)."""
     commands: ClassVar[tuple[type[Params], ...]] = ()
     """The commands :meth:`execute` understands, as the contract's parameter types."""
     poll_limit_s: ClassVar[float] = 5.0
@@ -118,3 +145,21 @@ class Driver(ABC):
         Call ``job.check()`` at least every 100 ms. Ending normally completes the job with ``ok``.
         """
         raise NotImplementedError(f"{type(self).__name__} lists commands but has no execute()")
+
+    @classmethod
+    def fits(cls, found: Plugged) -> Offer | None:
+        """Return what to configure for *found*, a piece of hardware that is plugged in; ``None``: not ours."""
+        del found
+        return None
+
+    @classmethod
+    def search(cls, wait_s: float) -> Iterable[Offer]:
+        """Look for *wait_s* where hardware is found otherwise: on the network, by a service. Runs in a process."""
+        del wait_s
+        return ()
+
+    @classmethod
+    def environment(cls, settings: Any, address: Address) -> Mapping[str, str]:
+        """Return what must stand in the environment of the driver's process before its library is loaded."""
+        del settings, address
+        return {}

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from edge import logs
-from edge.links import Link, SerialLine
+from edge.events import BlobRef, MediaType
+from edge.links import Line, Link, SerialLine
 from edge.links.address import Address
 from edge.links.replay import open_replay
 from edge.links.serial import open_serial
 from edge.links.tcp import open_tcp
+
+Buffer = bytes | bytearray | memoryview
+_WAITING_BLOBS = 3
 
 
 class DevicePort:
@@ -37,9 +43,11 @@ class DevicePort:
         self._digest_key = digest_key
         self._public_traffic = public_traffic
         self._link: Link | None = None
+        self._woken = threading.Event()
+        self._blobs: dict[str, Buffer] = {}
         self._log = logs.for_device(device)
 
-    def open(self, line: SerialLine | None = None) -> Link:
+    def open(self, line: Line | None = None) -> Link:
         target, options = self.address.target, self.address.options
         if self.address.scheme == "serial":
             line = line or SerialLine()
@@ -60,6 +68,26 @@ class DevicePort:
     def monotonic(self) -> float:
         return self._clock()
 
+    def idle(self, wait_s: float) -> bool:
+        woken = self._woken.wait(max(0.0, wait_s))
+        self._woken.clear()
+        return woken
+
+    def proved(self) -> None:
+        self.last_proof = self.monotonic()
+
+    def blob(self, data: Buffer, media_type: MediaType) -> BlobRef:
+        if len(self._blobs) >= _WAITING_BLOBS:
+            raise RuntimeError(f"{_WAITING_BLOBS} blobs already wait for the event that names them")
+        digest = hashlib.sha256(data).hexdigest()
+        ref = BlobRef(id=str(uuid.uuid4()), media_type=media_type, size=memoryview(data).nbytes, sha256=digest)
+        self._blobs[ref.id] = data
+        return ref
+
+    def take_blob(self, blob: str) -> Buffer:
+        """Return the bytes of a blob, once. Raises ``KeyError``."""
+        return self._blobs.pop(blob)
+
     def digest(self, text: str) -> str:
         return hmac.new(self._digest_key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
 
@@ -67,19 +95,21 @@ class DevicePort:
         self._log.info(message, extra={"fields": fields})
 
     def present(self) -> bool:
-        """Return whether opening is worth a try: the node is there, or nobody can tell."""
+        """Return whether opening is worth a try: the device is there, or nobody can tell."""
         try:
-            return self.address.scheme == "tcp" or bool(Path(self.address.target).stat())
+            return not self.address.target.startswith("/") or bool(Path(self.address.target).stat())
         except OSError as error:
             return not isinstance(error, FileNotFoundError | NotADirectoryError)
 
     def wake(self) -> None:
         """Make a waiting poll return at once. Any thread."""
+        self._woken.set()
         if self._link is not None:
             self._link.wake()
 
     def release(self) -> None:
         """Close whatever is open, also under a hung call. Any thread."""
+        self._blobs.clear()
         if self._link is not None:
             self._link.close()
 

@@ -205,11 +205,6 @@ def _device(table: dict[str, Any], where: Path, registry: Registry, found: Findi
     walk(common, _DeviceTable, where, found)
     address, driver, settings, personal = Address("", "", {}), None, None, False
     try:
-        if isinstance(common.get("address"), str):
-            address = parse_address(common["address"])
-    except ConfigError as error:
-        found.take((*where, "address"), error.problems)
-    try:
         if isinstance(common.get("driver"), str):
             driver = registry.load(common["driver"])
             settings = walk(own, driver.settings_type, where, found, _DeviceTable.__struct_fields__)
@@ -222,6 +217,11 @@ def _device(table: dict[str, Any], where: Path, registry: Registry, found: Findi
     except Exception as error:  # noqa: BLE001 - a driver's own check is foreign code
         cause = f"the driver's check of its settings fails: {type(error).__name__}"
         found.add((*where, "driver"), "CFG-123", cause, "call the driver's author")
+    try:
+        if isinstance(common.get("address"), str):
+            address = parse_address(common["address"], driver.addresses if driver else None)
+    except ConfigError as error:
+        found.take((*where, "address"), error.problems)
     if driver is None or settings is None:
         return None
     return Device(  # with what is right of it: should anything be wrong, no Config is made

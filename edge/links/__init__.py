@@ -16,6 +16,10 @@ class SerialLine:
     stop_bits: int = 1
 
 
+Line = SerialLine
+"""What a driver may ask of the link it opens."""
+
+
 class Link(Protocol):
     """A byte stream to one device. Not thread-safe but for :meth:`wake` and :meth:`close`."""
 

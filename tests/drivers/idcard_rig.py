@@ -16,9 +16,10 @@ from edge.links import SerialLine
 from simulators.faults import SPOILERS, Line, fault_from
 from simulators.idcard_sdt import IdCardReader
 from simulators.words import Words
+from tests.support.port import BytePort
 
 
-class Rig:
+class Rig(BytePort):
     """A reader, the link to it, and the port that opens the link; time passes only while the driver waits."""
 
     simulated = True

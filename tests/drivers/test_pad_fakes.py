@@ -18,6 +18,7 @@ from drivers.pad_serial import PadSettings, SerialPad
 from edge.errors import DeviceLost, JobCancelled
 from edge.events import Evaluate, Payload, Rated
 from edge.links import SerialLine
+from tests.support.port import BytePort
 
 SESSION = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
@@ -79,7 +80,7 @@ class FakeLink:
         self.closed += 1
 
 
-class FakePort:
+class FakePort(BytePort):
     """Opens the one link; keeps the log lines."""
 
     def __init__(self, link: FakeLink) -> None:

@@ -15,12 +15,13 @@ from edge.driver import Port
 from edge.errors import DeviceLost
 from edge.links import Link, SerialLine
 from edge.links.replay import HEAD, ticks
+from tests.support.port import BytePort
 
 T = TypeVar("T", bytes, bool)
 MILLISECOND = 1000
 
 
-class Recorder:
+class Recorder(BytePort):
     """Implements ``edge.driver.Port`` around another port; its clock and its steps outlive the link."""
 
     def __init__(self, inner: Port) -> None:
