@@ -12,9 +12,10 @@ from typing import TextIO
 
 from simulators.bench import Bench, BenchClosed
 from simulators.device import Device
-from simulators.models import MODELS, make_model
+from simulators.models import MODELS, SERVED, make_model
 from simulators.port import SerialPort
 from simulators.scenario import Scenario, Step, read_scenario, split_line
+from simulators.served import ServedDevice
 from simulators.words import ScenarioError, Words
 
 WORDS_HELP = """words without a device:
@@ -111,6 +112,12 @@ def listing() -> str:
         lines += [f"{name} - {model.summary}", "  options:"]
         lines += [f"    {option}= {text}" for option, text in model.options.items()]
         lines += ["  actions:", *(f"    {device.helps()[action]}" for action in model.actions())]
+    for name, make in SERVED.items():
+        served = make(Path(name), Words(), 0)
+        face = ServedDevice(name, name, served, lambda: None)
+        lines += [f"{name} - {served.summary}", "  options:"]
+        lines += [f"    {option}= {text}" for option, text in served.options.items()]
+        lines += ["  actions:", *(f"    {face.helps()[action]}" for action in served.actions())]
     return "\n".join(lines)
 
 

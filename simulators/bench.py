@@ -14,9 +14,10 @@ from typing import Self
 from simulators import scenario as language
 from simulators.device import Device
 from simulators.model import Deed
-from simulators.models import make_model
+from simulators.models import MODELS, SERVED, make_model
 from simulators.port import SerialPort
 from simulators.scenario import KEYWORDS, WAIT, Scenario, Step, split_line
+from simulators.served import ServedDevice
 from simulators.words import ScenarioError, Words, to_seconds, unknown
 
 PATIENCE_S = 60.0
@@ -39,7 +40,7 @@ class Bench:
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self._seed = seed
-        self._devices: dict[str, Device] = {}
+        self._devices: dict[str, Device | ServedDevice] = {}
         self._watched: dict[int, Device] = {}
         self._changed = threading.Condition(threading.RLock())
         self._closed = False
@@ -77,27 +78,30 @@ class Bench:
                 raise ScenarioError(f"device {name!r} is there already")
             plugged = words.flag("plugged", default=True)
             seed = self._seed * 1000 + len(self._devices)
-            made = make_model(model, words, seed)
-            device = Device(name, model, made, SerialPort(self.directory / name), self._watch, seed)
+            device = self._make(name, model, words, seed)
             if plugged:
                 device.plug(time.monotonic())
             self._devices[name] = device
             self._wake_up()
-        return device.port.link
+        return device.link
 
     def path(self, name: str) -> Path:
         """Give the path of a device's port, there or not."""
-        return self._device(name).port.link
+        return self._device(name).link
+
+    def address(self, name: str) -> str:
+        """Give what a window's configuration says for a device."""
+        return self._device(name).address
 
     def counters(self, name: str) -> dict[str, int]:
         """Give what a device has counted: received_bytes, sent_bytes, lost_bytes, and its model's counts."""
         with self._changed:
-            return dict(self._device(name).model.counters)
+            return dict(self._device(name).counters)
 
     def wait_count(self, name: str, counter: str, at_least: int = 1, within_s: float = 5.0) -> int:
         """Wait until a counter has reached a number; TimeoutError says what it stands at."""
         device = self._device(name)
-        if not self._wait(lambda: device.model.counters[counter] >= at_least, within_s):
+        if not self._wait(lambda: device.counters[counter] >= at_least, within_s):
             raise TimeoutError(f"{name}: {counter} is {self.counters(name).get(counter, 0)}, not {at_least}")
         return self.counters(name)[counter]
 
@@ -149,7 +153,15 @@ class Bench:
         self._poller.close()
         os.close(self._wake)
 
-    def _device(self, name: str) -> Device:
+    def _make(self, name: str, model: str, words: Words, seed: int) -> Device | ServedDevice:
+        place = self.directory / name
+        if model in SERVED:
+            return ServedDevice(name, model, SERVED[model](place, words, seed), self._wake_up)
+        if model not in MODELS:
+            raise unknown("model", model, [*MODELS, *SERVED])
+        return Device(name, model, make_model(model, words, seed), SerialPort(place), self._watch, seed)
+
+    def _device(self, name: str) -> Device | ServedDevice:
         if name not in self._devices:
             raise unknown("device", name, self._devices)
         return self._devices[name]
@@ -220,8 +232,8 @@ class Bench:
             for fd, _ in events:
                 if fd == self._wake:
                     os.eventfd_read(self._wake)
-                elif (device := self._watched[fd]).port.fd == fd:
-                    device.hear(now)
+                elif (heard := self._watched[fd]).port.fd == fd:
+                    heard.hear(now)
             for device in self._devices.values():
                 device.tick(now)
             self._changed.notify_all()

@@ -1,6 +1,8 @@
 """Put a model at the end of a port: what it hears, what it says, and what a bad cable makes of it."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from simulators.faults import PULL_GRACE_S, SPOILERS, Line, Piece, fault_from
 from simulators.model import Binder, Deed, Model, Output
@@ -26,6 +28,21 @@ class Device:
         self._muted_until: float | None = None
         self._pull_by: float | None = None
         self._actions: Mapping[str, Binder] = {**self._common_actions(), **model.actions()}
+
+    @property
+    def link(self) -> Path:
+        """Give the path of the port."""
+        return self.port.link
+
+    @property
+    def address(self) -> str:
+        """Give what a window's configuration says."""
+        return f"serial://{self.port.link}"
+
+    @property
+    def counters(self) -> Counter[str]:
+        """Give what it has counted."""
+        return self.model.counters
 
     def bind(self, action: str, words: Words) -> Deed:
         """Check an action and its words, and make it ready to be done."""

@@ -1,11 +1,13 @@
 """Know the models by name: a new device is one file and one line here."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from simulators.code_serial import ScanGun
 from simulators.idcard_sdt import IdCardReader
 from simulators.model import Model
 from simulators.pad_serial import EvaluationPad
+from simulators.served import Served
 from simulators.words import Words, unknown
 
 MODELS: Mapping[str, Callable[[Words, int], Model]] = {
@@ -13,6 +15,11 @@ MODELS: Mapping[str, Callable[[Words, int], Model]] = {
     "pad_serial": EvaluationPad,
     "code_serial": ScanGun,
 }
+
+"""Devices at the end of a serial line."""
+
+SERVED: Mapping[str, Callable[[Path, Words, int], Served]] = {}
+"""Devices that are servers."""
 
 
 def make_model(name: str, words: Words, seed: int) -> Model:
