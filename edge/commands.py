@@ -161,9 +161,18 @@ class Commands:
         self._running[asked.request_id] = _Running(ack, timer)
         self._idle.clear()
         waiting.append(job)
-        self._outbox.call(lambda db: _store(db, asked.request_id, None))  # before anything that the job leads to
-        reply(ack)
-        supervisor.start(job)
+        stored = self._outbox.call(lambda db: _store(db, asked.request_id, None))
+        stored.add_done_callback(lambda done: self._soon(self._start, supervisor, job, reply, ack, done.exception()))
+
+    def _start(
+        self, device: Supervisor, job: DeviceJob, reply: Reply, ack: RequestAck, failed: BaseException | None
+    ) -> None:
+        """Begin, now that the request is remembered: after a kill it must not run a second time."""
+        if isinstance(failed, EdgeError):
+            job.finish(failed)
+        else:
+            reply(ack)
+            device.start(job)
 
     def _cancel(self, device: str, asked: Asked, reply: Reply) -> None:
         """Cancel the job named in the parameters, or all of the device's."""

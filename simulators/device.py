@@ -80,8 +80,8 @@ class Device:
 
     def hear(self, now: float) -> None:
         """Take what the host has written, and answer at the rate at which it was understood."""
-        rate_fits = self._rate_fits()
         data = self.port.read()
+        rate_fits = self._rate_fits()  # after reading: a host opens, sets the rate and writes while we look
         if not data:
             return
         self.model.counters["received_bytes"] += len(data)

@@ -37,7 +37,7 @@ ADDRESSES = [
     at("tcp-bad-ip", "CFG-130", "tcp://10.0.0.256:4001", '"10.0.0.256" is no IP address'),
     at("tcp-bad-ipv6", "CFG-130", "tcp://[::g]:4001", "no host name or IP address"),
     at("tcp-short-ipv6", "CFG-130", "tcp://[1:2]:4001", '"1:2" is no IP address'),
-    at("tcp-path", "CFG-130", "tcp://10.0.0.1:4001/x", "no host name or IP address"),
+    at("tcp-path", "CFG-130", "tcp://10.0.0.1:4001/x", 'ends with "/x"'),
     broken(
         "port-used-twice",
         "CFG-134",

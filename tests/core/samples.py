@@ -72,7 +72,7 @@ SAMPLES: tuple[Payload, ...] = (
     ),
     CardRemoved(),
     CardRejected(reason="needs-psam", advice="use-other-document", status="6982"),
-    Transmitted(request=SESSION, count=1, answers=("9000",)),
+    Transmitted(request=SESSION, count=1, answers=(CANARY.encode().hex(),)),
     Captured(
         session=SESSION,
         width=1654,

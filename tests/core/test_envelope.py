@@ -59,7 +59,8 @@ def test_both_views_are_one_event_and_only_the_sealed_one_says_who(sample: Paylo
     public = json.loads(row.public)
     hidden = {name: full["data"].pop(name) for name in sample.hidden()}
     assert full == public
-    assert CANARY in json.dumps(hidden, ensure_ascii=False)
+    told = json.dumps(hidden, ensure_ascii=False)
+    assert CANARY in told or CANARY.encode().hex() in told
     for view in (row.public, row.sealed or b""):
         assert CANARY.encode() not in view
     assert aad == {
