@@ -1,6 +1,6 @@
 # hall-edge: one target a task. setup.sh installs what a target needs and is instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench contract lock clean setup-demo setup-test
+.PHONY: help demo test test-long lint bench contract lock clean setup-demo setup-test
 
 BIN := .venv/bin
 ARGS ?=
@@ -11,10 +11,14 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 
 demo: setup-demo ## every simulator, a broker, one visit after another (ARGS="...")
-	@exec $(BIN)/hall-edge demo $(ARGS)
+	@set -- .venv/debian/usr/lib/*-linux-gnu; [ ! -d "$$1" ] || export LD_LIBRARY_PATH="$$PWD/$$1"; \
+	exec $(BIN)/hall-edge demo $(ARGS)
 
 test: lint ## lint, types, import rules and all tests (PYTEST_ARGS="-k outbox -x")
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-long: setup-test ## the long tier: the same faults, many more times (an hour)
+	$(BIN)/python -m pytest --long $(PYTEST_ARGS)
 
 lint: setup-test ## ruff, mypy --strict, the one-way rule
 	$(BIN)/ruff check

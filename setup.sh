@@ -2,7 +2,7 @@
 # Prepare this checkout: Debian packages, .venv from the hash-pinned lock, and hall-edge itself in it.
 #
 #   sh setup.sh demo    what `make demo` needs
-#   sh setup.sh test    what `make test` needs: the same, the tools, and mosquitto
+#   sh setup.sh test    what `make test` needs: the same, the tools, and the programs that the tests talk to
 #
 # Safe to repeat and to interrupt: the stamp in .venv is written last, and a .venv without one is built
 # anew. PYTHON=/path/to/python3 chooses the interpreter.
@@ -19,13 +19,19 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignor
 PATH=$PATH:${SBIN:-/usr/sbin:/usr/local/sbin} # mosquitto is not on a user's PATH
 
 debian="python3 python3-venv" # Python >= 3.11 is what Debian 12 and newer have
+# What the tests talk to: a broker, a smart-card service with a virtual reader, scanner programs, devices that
+# udev and the kernel's interfaces show, and a compiler for a camera's.
+partners="mosquitto pcscd vsmartcard-vpcd libusb-1.0-0 sane-utils sane-airscan umockdev gir1.2-umockdev-1.0
+    python3-gi gcc libc6-dev"
+services="mosquitto pcscd.socket saned.socket"
 stamp=.venv/.hall-edge
 log=
 masked=
 
 cleanup() {
     [ -z "$log" ] || rm -f "$log"
-    [ -z "$masked" ] || as_root systemctl --quiet unmask --runtime mosquitto || :
+    # shellcheck disable=SC2086
+    [ -z "$masked" ] || as_root systemctl --quiet unmask --runtime $services || :
 }
 trap cleanup EXIT
 trap 'exit 130' INT
@@ -54,13 +60,31 @@ apt() {
         apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=120 "$@"
 }
 
-has_mosquitto() { command -v mosquitto >/dev/null; }
+# absent PACKAGE...: those that are not installed; on a system without dpkg those whose program is not there.
+absent() {
+    for package in "$@"; do
+        if command -v dpkg-query >/dev/null; then
+            case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in *' installed') continue ;; esac
+        else
+            case $package in
+                mosquitto | pcscd | gcc) program=$package ;;
+                sane-utils) program=scanimage ;;
+                umockdev) program=umockdev-run ;;
+                *) continue ;; # a library: a test tells
+            esac
+            ! command -v $program >/dev/null || continue
+        fi
+        echo "$package"
+    done
+}
 
-# The tests start a broker of their own; the package's service stays off, now and at the next boot.
-install_mosquitto() {
-    [ -d /run/systemd/system ] || { apt mosquitto; return; }
-    as_root systemctl mask --runtime mosquitto && masked=1
-    apt mosquitto && as_root systemctl disable mosquitto
+# The tests start programs of their own; the packages' services stay off, now and at the next boot.
+install_partners() {
+    [ -d /run/systemd/system ] || { apt "$@"; return; }
+    # shellcheck disable=SC2086
+    as_root systemctl mask --runtime $services && masked=1
+    # shellcheck disable=SC2086
+    apt "$@" && as_root systemctl disable $services
 }
 
 # find_python: sets $python to the first one that is new enough and can make a venv. Inside an activated
@@ -104,6 +128,15 @@ install_pyscard() {
     cp -R .venv/debian/usr/lib/python3/dist-packages/smartcard .venv/lib/python3*/site-packages/
     has_pyscard
 }
+add_pyscard() {
+    if has_pyscard; then return; fi
+    if command -v apt-get >/dev/null && step "pyscard, as Debian builds it" install_pyscard; then
+        if ! has_pcsclite && may_install; then step "Debian package libpcsclite1" apt libpcsclite1 || :; fi
+        has_pcsclite || step "libpcsclite1, for this checkout only" unpack libpcsclite1 || :
+    else
+        say "no pyscard for this Python: the demo goes without smart cards (pip install pyscard needs a compiler)"
+    fi
+}
 install_self() { .venv/bin/python -m pip install --no-deps --no-build-isolation -e .; }
 
 exec 9<setup.sh
@@ -127,22 +160,22 @@ fi
 if [ "$have" != test ] && [ "$have" != "$mode" ]; then
     rm -f $stamp
     step "packages of $lock" install_lock
+    add_pyscard
     have=$mode
 fi
 if [ "$self_have" != "$self_want" ]; then
     rm -f $stamp
     step "hall-edge in .venv" install_self
 fi
-if ! has_pyscard && command -v apt-get >/dev/null; then
-    step "pyscard of Debian's python3-pyscard" install_pyscard || :
-fi
-has_pyscard || say "no pyscard for this Python: smart cards will not work (pip install pyscard, with a compiler)"
-if ! has_pcsclite && may_install; then step "Debian package libpcsclite1" apt libpcsclite1 || :; fi
-if ! has_pcsclite && [ ! -e .venv/debian/usr/lib/*/libpcsclite.so.1 ]; then
-    step "libpcsclite1, only for this checkout" unpack libpcsclite1 || say "smart cards will not work"
-fi
 [ -f $stamp ] || printf '%s %s %s\n' "$have" "$env_want" "$self_want" >$stamp
 
 [ "$mode" = test ] || exit 0
-if ! has_mosquitto && may_install; then step "Debian package mosquitto" install_mosquitto || :; fi
-has_mosquitto || { missing "mosquitto (the tests start one; the demo does without)" mosquitto; exit 1; }
+# shellcheck disable=SC2046,SC2086,SC2116
+wanted=$(echo $(absent $partners))
+if [ -n "$wanted" ] && may_install; then
+    # shellcheck disable=SC2086
+    step "Debian packages $wanted" install_partners $wanted || :
+    # shellcheck disable=SC2046,SC2086,SC2116
+    wanted=$(echo $(absent $partners))
+fi
+[ -z "$wanted" ] || { missing "what the tests talk to (the demo does without)" "$wanted"; exit 1; }

@@ -1,7 +1,8 @@
-"""For all tests: leak guards, a real broker, ``async def`` tests."""
+"""For all tests: leak guards, a real broker, ``async def`` tests, and the long tier apart from the rest."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["tests.support.aio", "tests.support.broker", "tests.support.leaks", "tests.support.window"]
@@ -9,3 +10,15 @@ pytest_plugins = ["tests.support.aio", "tests.support.broker", "tests.support.le
 # A slow machine is no bug of the code; pytest-timeout stops what hangs.
 settings.register_profile("hall-edge", settings(), deadline=None)
 settings.load_profile("hall-edge")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the long tier, and only it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the long tier, or everything else."""
+    wanted = bool(config.getoption("--long"))
+    chosen = [item for item in items if (item.get_closest_marker("long") is not None) == wanted]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen

@@ -13,9 +13,11 @@ import pytest
 from tests.support.project import ROOT
 
 TOOLS = ("cat", "cp", "cut", "dirname", "env", "flock", "mkdir", "mktemp", "rm", "sha256sum", "sh", "tail")
+PARTNERS = ("mosquitto", "pcscd", "gcc", "scanimage", "umockdev-run")
 
 PYTHON = """
 case $* in
+    *smartcard*|*pcsclite*) [ -z "${NO_CARDS-}" ] || exit 1 ;;
     -c*) [ -z "${NO_VENV-}" ] && echo "$BIN/python3" ;;
     -ISc*) echo 3.11 ;;
     "-m venv"*) mkdir -p .venv/bin .venv/lib/python3.11 && cp "$BIN/python3" .venv/bin/python ;;
@@ -28,7 +30,9 @@ APT = """
 for name in "$@"; do
     case $name in
         python3) cp "$STOCK/python3" "$BIN/python3" ;;
-        mosquitto) cp "$STOCK/id" "$BIN/mosquitto" ;;
+        mosquitto|pcscd|gcc) cp "$STOCK/id" "$BIN/$name" ;;
+        sane-utils) cp "$STOCK/id" "$BIN/scanimage" ;;
+        umockdev) cp "$STOCK/id" "$BIN/umockdev-run" ;;
     esac
 done
 """
@@ -57,6 +61,11 @@ class Machine:
             shutil.copy(self.stock / name, self.bin)
         else:
             self._script(self.bin / name, script)
+
+    def add_partners(self) -> None:
+        """Install what the tests talk to."""
+        for name in PARTNERS:
+            self.add(name, "")
 
     def _script(self, path: Path, script: str) -> None:
         path.write_text(f'#!/bin/sh\necho "{path.name} $*" >>"$CALLS"\n{script}\n', encoding="utf-8")
@@ -90,7 +99,7 @@ def machine(tmp_path: Path) -> Machine:
 def ready(machine: Machine) -> Machine:
     """Lend a machine that has everything, with `setup.sh test` behind it."""
     machine.add("python3")
-    machine.add("mosquitto", "")
+    machine.add_partners()
     done = machine.setup("test")
     assert done.returncode == 0, done.stderr
     return machine
@@ -137,7 +146,7 @@ def test_a_new_pyproject_installs_only_hall_edge_again(ready: Machine) -> None:
 
 def test_the_demo_environment_is_extended_for_the_tests(machine: Machine) -> None:
     machine.add("python3")
-    machine.add("mosquitto", "")
+    machine.add_partners()
     machine.setup("demo")
     assert machine.setup("test").returncode == 0
     assert [call.rpartition(" ")[2] for call in machine.calls("python3 -m")] == ["requirements/dev.txt"]
@@ -173,26 +182,35 @@ def test_a_python_without_venv_counts_as_missing(machine: Machine) -> None:
     assert "missing Python" in machine.setup("demo", NO_VENV="1").stderr
 
 
-def test_without_mosquitto_the_demo_is_ready_and_the_tests_say_so(machine: Machine) -> None:
+def test_without_its_partners_the_demo_is_ready_and_the_tests_say_so(machine: Machine) -> None:
     machine.add("python3")
     assert machine.setup("demo").returncode == 0
+    machine.add_partners()
+    (machine.bin / "pcscd").unlink()
     done = machine.setup("test")
     assert done.returncode == 1
     assert done.stderr == (
-        "setup: missing mosquitto (the tests start one; the demo does without); "
-        "as root: apt-get install --no-install-recommends mosquitto\n"
+        "setup: missing what the tests talk to (the demo does without); "
+        "as root: apt-get install --no-install-recommends pcscd\n"
     )
     assert machine.setup("demo").stdout == ""
+
+
+def test_without_smart_cards_the_demo_is_ready_and_says_so(machine: Machine) -> None:
+    machine.add("python3")
+    done = machine.setup("demo", NO_CARDS="1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the demo goes without smart cards" in done.stdout
 
 
 def test_root_gets_the_debian_packages(machine: Machine) -> None:
     machine.add("apt-get")
     done = machine.setup("test", USER_ID="0")
     assert (done.returncode, done.stderr) == (0, "")
-    python, mosquitto = machine.calls("apt-get install")
+    python, partners = machine.calls("apt-get install")
     assert "--no-install-recommends" in python
     assert python.endswith(" python3 python3-venv")
-    assert mosquitto.endswith(" mosquitto")
+    assert {"mosquitto", "pcscd", "sane-utils", "umockdev", "gcc"} <= set(partners.split())
 
 
 @pytest.mark.parametrize("allowed", [True, False])
