@@ -15,7 +15,7 @@ demo: setup-demo ## every simulator, a broker, one visit after another (ARGS="..
 	exec $(BIN)/hall-edge demo $(ARGS)
 
 test: lint ## lint, types, import rules and all tests (PYTEST_ARGS="-k outbox -x")
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(PYTEST_ARGS)
 
 test-long: setup-test ## the long tier: the same faults, many more times (an hour)
 	$(BIN)/python -m pytest --long $(PYTEST_ARGS)

@@ -17,8 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the long tier, or everything else."""
+    """Leave out the long tier, or everything else; what takes long begins first, so that the others fill the gaps."""
     wanted = bool(config.getoption("--long"))
     chosen = [item for item in items if (item.get_closest_marker("long") is not None) == wanted]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-    items[:] = chosen
+    items[:] = sorted(chosen, key=lambda item: item.get_closest_marker("slow") is None)
