@@ -72,8 +72,8 @@ class Walk:
 
 
 @pytest.fixture
-def walk(tmp_path: Path, broker: Broker) -> Walk:
-    return Walk(tmp_path / "keypad", broker)
+def walk(short_path: Path, broker: Broker) -> Walk:
+    return Walk(short_path / "keypad", broker)
 
 
 def test_the_driver_is_short(walk: Walk) -> None:

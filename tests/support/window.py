@@ -276,9 +276,15 @@ class WindowUnderTest:
 
 
 @pytest.fixture
-def window(tmp_path: Path, broker: Broker) -> Iterator[WindowUnderTest]:
+def short_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A temporary folder with a short name: a unix socket's path has at most 107 characters."""
+    return tmp_path_factory.mktemp("w")
+
+
+@pytest.fixture
+def window(short_path: Path, broker: Broker) -> Iterator[WindowUnderTest]:
     """A window with a broker of its own; configured and started by the test."""
-    under_test = WindowUnderTest(tmp_path, broker)
+    under_test = WindowUnderTest(short_path, broker)
     try:
         yield under_test
     finally:
