@@ -69,7 +69,7 @@ class _Formatter(logging.Formatter):
         head = {"time": stamp, "level": record.levelname.lower(), "part": record.name.removeprefix("hall-edge.")}
         message = str(shown(record.getMessage()))
         if record.exc_info and record.exc_info[1] is not None:
-            fields["where"] = _where(record.exc_info[1])
+            fields["where"] = where(record.exc_info[1])
         if self._as_json:
             head["message"] = message
             return json.dumps({**head, **fields, **head}, ensure_ascii=False)
@@ -82,8 +82,14 @@ def _quoted(value: object) -> str:
     return json.dumps(text, ensure_ascii=False) if not text or " " in text or '"' in text else text
 
 
-def _where(error: BaseException) -> str:
+class Elsewhere(Exception):
+    """Stands for an exception in a driver's process; its only argument is what :func:`where` said there."""
+
+
+def where(error: BaseException) -> str:
     """Return the traceback of *error* without its message and locals: both may hold a citizen's data."""
+    if isinstance(error, Elsewhere):
+        return str(error.args[0])
     frames = []
     step = error.__traceback__
     while step is not None:

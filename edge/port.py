@@ -7,20 +7,27 @@ import hmac
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from edge import logs
 from edge.events import BlobRef, MediaType
-from edge.links import Line, Link, SerialLine
+from edge.links import Line, Link
 from edge.links.address import Address
-from edge.links.replay import open_replay
-from edge.links.serial import open_serial
-from edge.links.tcp import open_tcp
+from edge.links.opening import open_link
+from edge.links.replay import ReplayLink
+from edge.plugged import Plugged, wanted
 
 Buffer = bytes | bytearray | memoryview
 _WAITING_BLOBS = 3
+
+
+class Held(Protocol):
+    """What stands between a port and its device, besides a link: a driver's process."""
+
+    def wake(self) -> None: ...
+    def close(self) -> None: ...
 
 
 class DevicePort:
@@ -33,6 +40,7 @@ class DevicePort:
         digest_key: bytes = b"",
         *,
         public_traffic: bool = False,
+        plugged: Callable[[], Sequence[Plugged] | None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.device = device
@@ -40,27 +48,19 @@ class DevicePort:
         self._clock = clock
         self.last_proof: float | None = None
         self.simulated = False
-        self._digest_key = digest_key
-        self._public_traffic = public_traffic
+        self.digest_key = digest_key
+        self.public_traffic = public_traffic
+        self._plugged = plugged
         self._link: Link | None = None
+        self._held: Held | None = None
         self._woken = threading.Event()
         self._blobs: dict[str, Buffer] = {}
         self._log = logs.for_device(device)
 
     def open(self, line: Line | None = None) -> Link:
-        target, options = self.address.target, self.address.options
-        if self.address.scheme == "serial":
-            line = line or SerialLine()
-            numbers = {key: int(options[key]) for key in ("baud", "data_bits", "stop_bits") if key in options}
-            wanted = replace(line, **numbers, parity=options.get("parity", line.parity))
-            self._link = open_serial(target, wanted, self._tap, fixed="baud" in options)
-        elif self.address.scheme == "tcp":
-            host, _, port = target.rpartition(":")
-            self._link = open_tcp(host.strip("[]"), int(port), self._tap)
-        else:
-            replay = open_replay(target, options, self._tap)
-            self._clock = replay.monotonic
-            self._link = replay
+        self._link = open_link(self.address, line, self._tap)
+        if isinstance(self._link, ReplayLink):
+            self._clock = self._link.monotonic
         self.simulated = self._link.simulated
         self.last_proof = None  # an open line proves nothing yet
         return self._link
@@ -77,45 +77,59 @@ class DevicePort:
         self.last_proof = self.monotonic()
 
     def blob(self, data: Buffer, media_type: MediaType) -> BlobRef:
-        if len(self._blobs) >= _WAITING_BLOBS:
-            raise RuntimeError(f"{_WAITING_BLOBS} blobs already wait for the event that names them")
         digest = hashlib.sha256(data).hexdigest()
         ref = BlobRef(id=str(uuid.uuid4()), media_type=media_type, size=memoryview(data).nbytes, sha256=digest)
-        self._blobs[ref.id] = data
+        self.keep_blob(ref, data)
         return ref
+
+    def keep_blob(self, ref: BlobRef, data: Buffer) -> None:
+        """Let a blob wait for the event that names it. Raises ``RuntimeError`` when too many wait already."""
+        if len(self._blobs) >= _WAITING_BLOBS:
+            raise RuntimeError(f"{_WAITING_BLOBS} blobs already wait for the event that names them")
+        self._blobs[ref.id] = data
 
     def take_blob(self, blob: str) -> Buffer:
         """Return the bytes of a blob, once. Raises ``KeyError``."""
         return self._blobs.pop(blob)
 
     def digest(self, text: str) -> str:
-        return hmac.new(self._digest_key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+        return hmac.new(self.digest_key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
 
     def log(self, message: str, **fields: float | str | bool) -> None:
         self._log.info(message, extra={"fields": fields})
 
     def present(self) -> bool:
-        """Return whether opening is worth a try: the device is there, or nobody can tell."""
+        """Return whether opening is worth a try: the device is there, or nobody can tell. Takes microseconds."""
+        one = wanted(self.address)
+        if one is not None and one.node is None:
+            found = self._plugged()
+            return found is None or any(one.fits(device) for device in found)
         try:
             return not self.address.target.startswith("/") or bool(Path(self.address.target).stat())
         except OSError as error:
             return not isinstance(error, FileNotFoundError | NotADirectoryError)
 
+    def hold(self, held: Held) -> None:
+        """Remember a driver's process, so that it can be woken and ended as a link can."""
+        self._held = held
+
     def wake(self) -> None:
         """Make a waiting poll return at once. Any thread."""
         self._woken.set()
-        if self._link is not None:
-            self._link.wake()
+        for way in (self._link, self._held):
+            if way is not None:
+                way.wake()
 
     def release(self) -> None:
         """Close whatever is open, also under a hung call. Any thread."""
         self._blobs.clear()
-        if self._link is not None:
-            self._link.close()
+        for way in (self._link, self._held):
+            if way is not None:
+                way.close()
 
     def _tap(self, direction: str, data: bytes) -> None:
         if direction == "<":
             self.last_proof = self.monotonic()
         if self._log.isEnabledFor(logs.TRAFFIC):
-            shown = data.hex(" ") if self._public_traffic else "withheld"
+            shown = data.hex(" ") if self.public_traffic else "withheld"
             self._log.log(logs.TRAFFIC, direction, extra={"fields": {"bytes": len(data), "hex": shown}})

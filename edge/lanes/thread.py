@@ -19,6 +19,7 @@ from edge.outbox import Row
 
 WAIT_S = 1.0
 _WATCH_S = 1.0
+_LAST_EVENTS_S = 0.5  # so long after its close a call may still hand over events
 
 Accept = Callable[[Sequence[Payload], str | None], Sequence[Row]]
 """Makes payloads durable (with the case they belong to) and returns their rows."""
@@ -63,6 +64,7 @@ class ThreadLane:
         self._running: DeviceJob | None = None
         self._stop = threading.Event()
         self._closed = False
+        self._deaf_from = float("inf")
         self._served_from: float | None = None
         self._since = time.monotonic()
         self._limit_s: float | None = None
@@ -93,6 +95,7 @@ class ThreadLane:
         if self._closed:
             return
         self._closed = True
+        self._deaf_from = time.monotonic() + _LAST_EVENTS_S
         self._stop.set()
         while (job := self._next_job()) is not None:
             job.finish(why)
@@ -214,6 +217,8 @@ class ThreadLane:
         """Make *events* durable: a list at once, a generator one by one (it resumes when its event is)."""
         batches = [events] if isinstance(events, list | tuple) else ((event,) for event in events)
         for batch in batches:
+            if time.monotonic() > self._deaf_from:
+                return  # it would never end; what is not taken is not acknowledged to the device
             if batch:
                 self._limit_s = None  # a slow disk is no hung driver
                 if self.abandoned:
