@@ -15,12 +15,13 @@ from typing import Any
 import msgspec
 
 from edge import wire
+from edge.blobs.parts import PART_BYTES, TAG_BYTES
 from edge.events import COMMANDS, EVENTS, Envelope, Params, Payload
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _BASE = "hall/v1/{hall}/{window}"
 _WIRE: dict[str, tuple[str, str, Any, str]] = {
-    # name: (topic below the window's branch, who sends, type, what for)
+    # name: (topic below the window's branch, who sends, type, what for); those of one topic make one channel
     "window-status": ("status", "daemon", wire.WindowStatus, "retained; also the last will"),
     "health": ("health", "daemon", wire.Health, "retained"),
     "device-status": ("device/{device}/status", "daemon", wire.DeviceStatus, "retained; empty when removed"),
@@ -29,6 +30,9 @@ _WIRE: dict[str, tuple[str, str, Any, str]] = {
     "reply": ("reply/{client}/{request_id}", "daemon", wire.Reply, "to the request's Response Topic"),
     "ack": ("ack/{subscriber}", "back office", wire.Ack, "at most every second or every 100 events"),
     "replay": ("replay/{subscriber}", "back office", wire.ReplayRequest, "answered on replayed/{subscriber}"),
+    "replay-blob": ("replay/{subscriber}", "back office", wire.BlobReplayRequest, "answered on replayed/{subscriber}"),
+    "blob-manifest": ("blob/{blob}/manifest", "daemon", wire.Manifest, "bulk connection; never retained"),
+    "blob-gone": ("blob/{blob}/gone", "daemon", wire.BlobGone, "only as an answer on replayed/{subscriber}"),
 }
 
 
@@ -83,6 +87,10 @@ def _asyncapi() -> dict[str, Any]:
         if content_type == "application/jose+json":
             message["payload"] = {"type": "object", "description": "JWE, general JSON serialization (RFC 7516)"}
             message["x-plaintext"] = {"$ref": f"./{file}"}
+        for channel in channels.values():
+            if channel["address"] == f"{_BASE}/{address}":
+                channel["messages"][name] = message
+                return
         channels[name] = {
             "address": f"{_BASE}/{address}",
             "description": about,
@@ -102,7 +110,13 @@ def _asyncapi() -> dict[str, Any]:
         add(name, topic, sender, f"{name}.json", about, "application/json")
     add("replayed", "replayed/{subscriber}", "daemon", "id-card.read.json", "events again, as they were sent first;"
         " User Properties: replayed=true, topic", "application/cloudevents+json")  # fmt: skip
-    channels["replayed"]["messages"]["replayed"]["payload"] = {"description": "either view of any event"}
+    payload = {"description": "either view of any event; a blob's manifest, part, or the news that it is gone"}
+    channels["replayed"]["messages"]["replayed"]["payload"] = payload
+    add("blob-part", "blob/{blob}/{part}", "daemon", "", "one part of a blob, sealed or plain as its manifest says",
+        "application/octet-stream")  # fmt: skip
+    channels["blob-part"]["messages"]["blob-part"]["payload"] = {
+        "type": "string", "format": "binary", "maxLength": PART_BYTES + TAG_BYTES,
+    }  # fmt: skip
     info = {"title": "hall-edge", "version": "1.0.0", "description": "The hardware of a service-hall window."}
     return {
         "asyncapi": "3.0.0",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edge.blobs.rows import StoredBlob
 from edge.errors import EdgeError
 from edge.events import Envelope, Payload
 from edge.outbox import Row
@@ -44,6 +45,7 @@ class Draft:
     case: str | None = None
     time_ns: int = field(default_factory=time.time_ns)
     mono_ns: int = field(default_factory=time.monotonic_ns)
+    blob: StoredBlob | None = None
 
 
 class EnvelopeRenderer:
@@ -75,7 +77,7 @@ class EnvelopeRenderer:
         body = msgspec.json.encode(envelope)
         if max(len(body), len(sealed or b"")) > MAX_EVENT_BYTES:
             raise BadPayload(f"{payload!r} is larger than {MAX_EVENT_BYTES} bytes", code="DRV-102")
-        return Row(seq, envelope.id, suffix, envelope.class_, body, sealed)
+        return Row(seq, envelope.id, suffix, envelope.class_, body, sealed, blob=draft.blob)
 
     def _envelope(self, draft: Draft, seq: int, epoch: int, data: msgspec.Raw) -> Envelope:
         payload = draft.payload

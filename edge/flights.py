@@ -136,3 +136,31 @@ class Flights:
             return False
         now = self._clock()
         return now - max(oldest.sent, self._heard) > ACK_LIMIT_S or now - oldest.sent > _LOST_S
+
+
+class Blame:
+    """Finds the event that the broker ends connections for: one at a time, three times the same."""
+
+    def __init__(self, flights: Flights) -> None:
+        self._flights = flights
+        self._narrow_upto = 0
+        self._times: dict[int, int] = {}
+
+    def narrowed(self, window: int) -> int:
+        """Return how many messages may be in flight: one, until everything suspected is through."""
+        return 1 if self._flights.brokered < self._narrow_upto else window
+
+    def convict(self) -> int | None:
+        """Look at what is under way now that the broker ended the connection; return the event to give up."""
+        under_way = self._flights.under_way()
+        guilty = None
+        if under_way == {0}:
+            self._flights.restart()  # replies are not worth another break
+        elif len(under_way) == 1:
+            (seq,) = under_way
+            self._times[seq] = self._times.get(seq, 0) + 1
+            if self._times[seq] >= TRIES:
+                del self._times[seq]
+                guilty = seq
+        self._narrow_upto = self._flights.sent
+        return guilty

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from edge.blobs.desk import BlobDesk
 from edge.events import EVENTS
 from edge.outbox import Outbox
 from edge.publisher import Publisher
@@ -52,13 +53,14 @@ def device_status(device: Supervisor, epoch: int) -> DeviceStatus:
 def device_about(device: Supervisor, driver_name: str, mode: Mode) -> DeviceAbout:
     """Return the retained description of *device*: what it is and what it can do."""
     info, driver = device.info, type(device.driver)
+    serial = (info.serial if info else None) or device.usb_serial
     return DeviceAbout(
         kind=device.kind,
         driver=driver_name,
         mode="simulated" if device.port.simulated and mode == "live" else mode,
         model=info.model if info else None,
         firmware=info.firmware if info else None,
-        serial_digest=device.port.digest(info.serial) if info and info.serial else None,
+        serial_digest=device.port.digest(serial) if serial else None,
         events=tuple(event.type for event in EVENTS if event.kind == device.kind),
         commands=tuple(command.command for command in driver.commands) + (("cancel",) if driver.commands else ()),
     )
@@ -67,8 +69,8 @@ def device_about(device: Supervisor, driver_name: str, mode: Mode) -> DeviceAbou
 class HealthWatch:
     """Counts the delivery ladder (accepted → sent → brokered → confirmed) and what could break it."""
 
-    def __init__(self, outbox: Outbox, publisher: Publisher, replays: Replays) -> None:
-        self._outbox, self._publisher, self._replays = outbox, publisher, replays
+    def __init__(self, outbox: Outbox, publisher: Publisher, replays: Replays, blobs: BlobDesk) -> None:
+        self._outbox, self._publisher, self._replays, self._blobs = outbox, publisher, replays, blobs
 
     def ladder(self) -> Ladder:
         """Return how far the events of this epoch have come."""
@@ -102,6 +104,7 @@ class HealthWatch:
                 for name, ack in replays.acks.items()
             },
             replayed=replays.replayed,
+            blobs=self._blobs.health(),
         )
 
 

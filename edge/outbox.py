@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edge.blobs.rows import BlobTable, StoredBlob
 from edge.errors import StoreError
 from edge.store import get_meta, is_damage, open_store, put_aside, set_meta, why
 
@@ -48,6 +49,8 @@ class Row:
     sealed: bytes | None = None
     refused: int | None = None
     """The PUBACK reason for which the broker refused it for good."""
+    blob: StoredBlob | None = None
+    """When it is new: the blob that is accepted with it."""
 
     @property
     def type(self) -> str:
@@ -86,8 +89,11 @@ class Outbox:
         self.brokered = 0
         self.depth = self.refused = 0
         """How many rows there are, and how many of them the broker has refused for good."""
+        self.blobs = BlobTable()
         self.failed: StoreError | None = None
         self.on_failure: Callable[[StoreError], None] = lambda _error: None
+        self.on_blobs: Callable[[list[str]], None] = lambda _gone: None
+        """Called in the store's thread when there are new blobs, or the named ones have gone."""
         self._render = render
         self._accepted = accepted
         self._subscribers = tuple(subscribers)
@@ -184,6 +190,8 @@ class Outbox:
         gone = db.execute(statement, bounds).fetchall()
         self.depth -= len(gone)
         self.refused -= sum(reason is not None for (reason,) in gone)
+        if gone:
+            self.blobs.collect(db)
 
     # -- the store's thread -------------------------------------------------------------------------
 
@@ -191,6 +199,7 @@ class Outbox:
         try:
             db, self.epoch, self.head, self.depth, self.refused = open_store(self.path)
             self.brokered = get_meta(db, "brokered")
+            self.blobs.load(db)
         except StoreError as error:
             self._opened.set_exception(error)
             return
@@ -232,6 +241,8 @@ class Outbox:
         try:
             if self._new:
                 self._accepted(self._new)
+            if (gone := self.blobs.told()) is not None:
+                self.on_blobs(gone)
         finally:
             for task in group:
                 task.finish()
@@ -241,6 +252,7 @@ class Outbox:
         rows = [self._render(draft, first + n, self.epoch) for n, draft in enumerate(drafts)]
         values = [(row.seq, row.id, row.topic, row.class_, now, row.public, row.sealed) for row in rows]
         db.executemany(_INSERT, values)
+        self.blobs.insert(db, [(row.seq, row.id, row.blob) for row in rows if row.blob is not None])
         self._new += rows
         return rows
 

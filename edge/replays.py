@@ -17,7 +17,7 @@ from edge.events import StandsFor
 from edge.outbox import Outbox, Ranges, Row
 from edge.topics import Topics
 from edge.transport import Message
-from edge.wire import Ack, ReplayRequest
+from edge.wire import Ack, BlobReplayRequest, ReplayRequest
 
 EVENT_TYPE = "application/cloudevents+json"
 SEALED_TYPE = "application/jose+json"
@@ -47,6 +47,8 @@ class Replays:
         wake: Callable[[], None],
     ) -> None:
         self.acks: dict[str, LastAck] = {name: LastAck(0, None) for name in subscribers}
+        self.on_blob_wanted: Callable[[str, BlobReplayRequest], None] = lambda _who, _asked: None
+        """Called when a subscriber asks for parts of a blob."""
         self.bad_messages = 0
         self.replayed = 0
         self._outbox, self._topics, self._tombstone, self._wake = outbox, topics, tombstone, wake
@@ -72,10 +74,7 @@ class Replays:
             if branch == "ack":
                 self._acknowledged(subscriber, msgspec.json.decode(payload, type=Ack))
             else:
-                asked = msgspec.json.decode(payload, type=ReplayRequest)
-                ranges = self._inside(asked.epoch, [(asked.from_seq, asked.to_seq)])
-                before = self._wanted.get((subscriber, branch), ())
-                self._want((subscriber, branch), [*before, *ranges][:_MAX_RANGES])
+                self._asked(subscriber, _request(payload))
         except (ValueError, RecursionError):  # also what is no UTF-8
             self._bad(f"a malformed message on {branch}/", subscriber)
 
@@ -96,6 +95,14 @@ class Replays:
             rows = self._outbox.between(first, last)
             rows.add_done_callback(lambda future: self._came(who[0], first, last, future))
         return None
+
+    def _asked(self, subscriber: str, asked: ReplayRequest | BlobReplayRequest) -> None:
+        if isinstance(asked, BlobReplayRequest):
+            self.on_blob_wanted(subscriber, asked)
+            return
+        ranges = self._inside(asked.epoch, [(asked.from_seq, asked.to_seq)])
+        before = self._wanted.get((subscriber, "replay"), ())
+        self._want((subscriber, "replay"), [*before, *ranges][:_MAX_RANGES])
 
     def _acknowledged(self, subscriber: str, ack: Ack) -> None:
         if ack.epoch != self._outbox.epoch:
@@ -152,6 +159,14 @@ class Replays:
         if logs.worth_a_line(self.bad_messages):
             fields = {"subscriber": subscriber, "count": self.bad_messages}
             _log.warning("ignored: %s", what, extra={"fields": fields})
+
+
+def _request(payload: bytes) -> ReplayRequest | BlobReplayRequest:
+    """Return which of the two it is: no member of the one may stand in the other."""
+    try:
+        return msgspec.json.decode(payload, type=ReplayRequest)
+    except msgspec.ValidationError:
+        return msgspec.json.decode(payload, type=BlobReplayRequest)
 
 
 def _replayed(topic: str, original: str, payload: bytes, content_type: str) -> Message:

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from edge.blobs.rows import SCHEMA as BLOBS
 from edge.errors import StoreError
 from edge.state_dir import write_safely
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE event (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, topic TEXT NOT NULL,
                     class INTEGER NOT NULL, accepted REAL NOT NULL, public BLOB NOT NULL, sealed BLOB,
@@ -20,6 +21,8 @@ CREATE TABLE subscriber (name TEXT PRIMARY KEY, upto INTEGER NOT NULL, missing T
 CREATE TABLE request (id TEXT PRIMARY KEY, received REAL NOT NULL, completion BLOB);
 CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
+_MIGRATIONS = {1: BLOBS}
+"""What leads from a format to the next one."""
 _EPOCH_ZERO = 1_577_836_800  # 2020-01-01: an epoch is seconds since then, so that it fits 31 bits
 
 
@@ -77,7 +80,9 @@ def _open_file(path: Path) -> Store:
         if version == 0:
             epoch = _next_epoch(path.with_name("epoch"))
             began = f"INSERT INTO meta VALUES ('epoch', {epoch}); PRAGMA user_version = {SCHEMA_VERSION};"  # noqa: S608  # numbers
-            db.executescript(f"BEGIN; {_SCHEMA} {began} COMMIT")
+            db.executescript(f"BEGIN; {_SCHEMA} {BLOBS} {began} COMMIT")
+        for old in range(version or SCHEMA_VERSION, SCHEMA_VERSION):
+            db.executescript(f"BEGIN; {_MIGRATIONS[old]} PRAGMA user_version = {old + 1}; COMMIT")
         epoch = get_meta(db, "epoch")
         _keep_epoch(path.with_name("epoch"), epoch)
         row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'event'").fetchone()

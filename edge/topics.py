@@ -50,6 +50,15 @@ class Topics:
     def replayed(self, subscriber: str) -> str:
         return f"{self.base}/replayed/{subscriber}"
 
+    def manifest(self, blob: str) -> str:
+        return f"{self.base}/blob/{blob}/manifest"
+
+    def part(self, blob: str, number: int) -> str:
+        return f"{self.base}/blob/{blob}/{number}"
+
+    def gone(self, blob: str) -> str:
+        return f"{self.base}/blob/{blob}/gone"
+
     def may_reply_to(self, topic: str | None) -> bool:
         """Whether *topic* is a place a Response Topic may point to: ``reply/{client}/{request_id}`` of ours."""
         place = f"{self.base}/reply"

@@ -118,7 +118,7 @@ class Transport:
     """An MQTT connection. Every method is for the one thread that made it, but :meth:`wake`."""
 
     def __init__(
-        self, address: BrokerAddress, will: Message, on_message: Callable[[Message], None], wake_fd: int
+        self, address: BrokerAddress, will: Message | None, on_message: Callable[[Message], None], wake_fd: int
     ) -> None:
         self.receive_maximum = 65_535
         self.max_packet_bytes = 268_435_455
@@ -133,7 +133,8 @@ class Transport:
         self._awaited: int | None = None
         client = paho.Client(CallbackAPIVersion.VERSION2, address.client_id, protocol=paho.MQTTv5)
         client.max_inflight_messages_set(0)  # the window is the publisher's
-        client.will_set(will.topic, will.payload, 1, True, of_will(will.content_type, _WILL_DELAY_S))
+        if will is not None:
+            client.will_set(will.topic, will.payload, 1, True, of_will(will.content_type, _WILL_DELAY_S))
         if address.tls:
             client.tls_set_context(address.tls)
         client.username_pw_set(address.username, address.password)
@@ -164,6 +165,8 @@ class Transport:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._poll.register(self._wake_fd, select.POLLIN)
         self._until(lambda: self._connected, "the broker accepts the connection but not MQTT 5")
+        if not subscriptions:
+            return
         options = SubscribeOptions(qos=1, retainAsPublished=True)
         self._awaited = self._client.subscribe([(topic, options) for topic in subscriptions])[1]
         self._until(lambda: self._awaited is None, "the broker does not answer our subscription")

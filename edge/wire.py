@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.events import RequestId, Token
+from edge.events import BlobId, MediaType, RequestId, Sha256, Token
 
 Seq = Annotated[str, Meta(pattern=r"^[0-9]{1,20}$(?!\n)", description="64-bit number as text")]
+PartNumber = Annotated[int, Meta(ge=0, le=2147483647)]
 Stamp = Annotated[str, Meta(description="RFC 3339 with offset")]
 State = Literal[
     "starting", "ready", "busy", "attention", "absent", "denied", "held", "stuck", "fault", "disabled", "maintenance",
@@ -103,6 +104,21 @@ class SubscriberHealth(_Body, frozen=True, kw_only=True):
     acked: Stamp | None = None
 
 
+class BlobsHealth(_Body, frozen=True, kw_only=True):
+    """Pictures and documents: how many are kept, and their size on the disk; ``waiting``: not wholly sent yet.
+
+    ``quarantined``: the broker refuses them for good, or their file is lost. ``link``: their connection, which is
+    made with the first blob.
+    """
+
+    count: int
+    bytes: int
+    waiting: int
+    quarantined: int
+    link: Literal["idle", "up", "down"] = "idle"
+    code: str | None = None
+
+
 class Health(_Body, frozen=True, kw_only=True):
     """``health`` (retained, every 15 s and after bursts)."""
 
@@ -115,6 +131,7 @@ class Health(_Body, frozen=True, kw_only=True):
     disk: DiskHealth
     subscribers: dict[str, SubscriberHealth] = {}
     replayed: int = 0
+    blobs: BlobsHealth | None = None
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -189,3 +206,45 @@ class ReplayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epoch: int
     from_seq: Seq
     to_seq: Seq
+
+
+class BlobReplayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``replay/{subscriber}``: please send the manifest and these parts of a blob again.
+
+    Ranges of part numbers, both ends included; none: the manifest alone. What goes beyond the last part counts
+    for nothing, and so does what was not sent a first time yet: that is on its way.
+    """
+
+    blob: BlobId
+    parts: Annotated[list[tuple[PartNumber, PartNumber]], Meta(max_length=1000)]
+
+
+class Manifest(_Body, frozen=True, kw_only=True):
+    """``blob/{blob}/manifest``: what the parts of a blob make. ``size`` and ``sha256`` are of the plain bytes.
+
+    Part ``n`` (from 0) are the bytes from ``n * part_size`` on, ``part_size`` of them but for the last one. Those
+    of a ``sealed`` blob are A256GCM each (16 bytes longer): key ``blob_key`` of the sealed event, nonce the part
+    number in 96 bits, additional data the text ``{blob}/{n}``.
+    """
+
+    blob: BlobId
+    event: Annotated[str, Meta(description="id of the event that brings it")]
+    epoch: int
+    seq: Seq
+    media_type: MediaType
+    size: Annotated[int, Meta(ge=1)]
+    sha256: Sha256
+    part_size: Annotated[int, Meta(ge=1, le=65536)]
+    parts: Annotated[int, Meta(ge=1)]
+    sealed: bool
+
+
+class BlobGone(_Body, frozen=True, kw_only=True):
+    """``blob/{blob}/gone``, only as an answer on ``replayed/{subscriber}``: it will not come.
+
+    ``unknown``: deleted after it was acknowledged, or never here. ``refused``: the broker does not take it.
+    ``lost``: its file is damaged or gone.
+    """
+
+    blob: BlobId
+    reason: Literal["unknown", "refused", "lost"]

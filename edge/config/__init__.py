@@ -21,11 +21,11 @@ from edge.config.rules import FILES, NamedFiles, check_mqtt, check_public_key, p
 from edge.config.walk import walk
 from edge.driver import Driver, Settings
 from edge.errors import ConfigError, Problem, quoted
-from edge.links.address import Address, parse_address
+from edge.links.address import Address, parse_address, place_of
 from edge.registry import Registry
 from edge.toml_lines import Path, key_lines
 
-__all__ = ["CODES", "Config", "Device", "Log", "Mqtt", "Paths", "Subscriber", "Window", "load"]
+__all__ = ["CODES", "Blobs", "Config", "Device", "Log", "Mqtt", "Paths", "Subscriber", "Window", "load"]
 
 _WORD = "[a-z0-9-]{1,32}"
 _MAX_DEPTH = 16
@@ -85,6 +85,13 @@ class Log(_Table, frozen=True, kw_only=True):
     format: Literal["text", "json"] = "text"
 
 
+class Blobs(_Table, frozen=True, kw_only=True):
+    """``[blobs]``: how much disk pictures may use, and how much of it must stay free for all else. In 10^6 bytes."""
+
+    max_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 2048
+    reserve_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = 512
+
+
 class Subscriber(_Table, frozen=True, kw_only=True):
     """``[[subscriber]]``: a back office whose acknowledgements count; ``key`` is its public JWK's path."""
 
@@ -105,6 +112,7 @@ class _Document(_Table, frozen=True, kw_only=True):
     mqtt: Mqtt
     paths: Paths = Paths()
     log: Log = Log()
+    blobs: Blobs = Blobs()
     subscriber: Annotated[tuple[Subscriber, ...], Meta(max_length=16)] = ()
     device: Annotated[tuple[dict[str, Any], ...], Meta(max_length=64)] = ()
 
@@ -130,6 +138,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     mqtt: Mqtt
     paths: Paths
     log: Log
+    blobs: Blobs
     subscribers: tuple[Subscriber, ...]
     devices: tuple[Device, ...]
     warnings: tuple[Problem, ...] = ()
@@ -185,13 +194,14 @@ def _build(document: dict[str, Any], found: Findings, environ: Mapping[str, str]
     found.unique("name", "CFG-114", _texts(entries, "name"))
     found.unique("name", "CFG-114", _texts(subscribers, "name"))
     nodes = _texts([entry for entry in entries if entry[1].get("enabled") is not False], "address")
-    found.unique("address", "CFG-134", {where: text.partition("?")[0] for where, text in nodes.items()})
+    found.unique("address", "CFG-134", {where: place_of(text) for where, text in nodes.items()})
     found.finish()
     return Config(
         window=tables.window,
         mqtt=replace(tables.mqtt, **{key: files.place(mqtt[key]) for key in FILES if key in mqtt}),
         paths=tables.paths.resolved(environ),
         log=tables.log,
+        blobs=tables.blobs,
         subscribers=tuple(replace(one, key=one.key and files.place(one.key)) for one in tables.subscriber),
         devices=tuple(devices.values()),
         warnings=tuple(found.warnings),

@@ -17,6 +17,9 @@ from edge.events import Params
 from edge.sealing import SealError, read_key
 from edge.subscriber.acks import Acknowledger
 from edge.subscriber.address import Address, Login
+from edge.subscriber.blob_desk import BlobDesk
+from edge.subscriber.blob_files import BlobFolder
+from edge.subscriber.blob_line import BlobLine
 from edge.subscriber.event import Event
 from edge.subscriber.intake import Intake
 from edge.subscriber.link import Link
@@ -29,6 +32,8 @@ from edge.subscriber.windows import Windows
 log = logging.getLogger(__name__)
 
 SESSION_S = 3 * 86_400
+BLOB_SESSION_S = 60
+"""Parts that wait longer at the broker are asked for again instead: it must not keep gigabytes for who is away."""
 TICK_S = 0.1
 LAST_WORDS_S = 2.0
 
@@ -39,8 +44,10 @@ class Subscriber:
     An event counts as processed when the next one is asked for (or :meth:`done` is called): a consumer that raises
     gets the event again after its restart, when *position* names a file. Without *position* it begins with the first
     event seen (``edge.subscriber.sequence`` says precisely where). *keys* (private, or paths to them) open the sealed
-    views. *on_notice* is called with a :class:`Gap` when it is named and when it is over, and with a
-    :class:`NewStore`. With *observe* nothing is published: no acknowledgement, no question. Only one task may iterate.
+    views. *blobs* is a folder for pictures and documents: an event that brings one is delivered when its file is
+    there (:attr:`Event.blob`). *on_notice* is called with a :class:`Gap` when it is named and when it is over, and
+    with a :class:`NewStore`. With *observe* nothing is published: no acknowledgement, no question. Only one task may
+    iterate.
     """
 
     def __init__(  # noqa: PLR0913  keyword-only settings, all but two with a default
@@ -52,6 +59,7 @@ class Subscriber:
         window: str = "+",
         keys: Sequence[ECKey | Path] = (),
         position: Path | None = None,
+        blobs: Path | None = None,
         login: Login | None = None,
         on_notice: Callable[[Notice], None] | None = None,
         observe: bool = False,
@@ -72,24 +80,41 @@ class Subscriber:
         self._stopped: BaseException | None = None
         self._blocked = False
         self._tasks: list[asyncio.Task[None]] = []
-        self._intake = Intake(self._scope, self._keys, self._limits, self._notice)
-        client_id, topics = f"hall-edge-subscriber-{name}", self._intake.topics(name)
-        self._link = Link(self._address, client_id, topics, self._receive, self._up, session_expiry_s=session_expiry_s)
+        desk = BlobDesk(BlobFolder(blobs), self._limits) if blobs else None
+        self._intake = Intake(self._scope, self._keys, self._limits, self._notice, desk)
+
+        def link(suffix: str, *more: Any) -> Link:
+            client_id = f"hall-edge-subscriber-{name}{suffix}"
+            expiry_s = min(session_expiry_s, BLOB_SESSION_S) if suffix else session_expiry_s
+            return Link(self._address, client_id, *more, session_expiry_s=expiry_s)
+
+        self._link = link("", self._intake.topics(name), self._receive, self._up)
+        self._blobs = None
+        if desk is not None:
+            changed = self._look_ready
+            self._blobs = BlobLine(desk, self._intake, link, room=self._has_room, changed=changed, up=self._up)
         self._acks = Acknowledger(name, self._intake, self._link, self._limits, self._file)
 
     async def __aenter__(self) -> Self:
-        """Begin to connect; return at once, also when the broker is not there. Raises ``PositionError``."""
+        """Begin to connect; return at once, also when the broker is not there.
+
+        Raises ``PositionError`` or ``BlobFolderError``.
+        """
         if self._file:
             marks = await asyncio.to_thread(self._file.read)
             self._intake.begin(self._name, marks)
             self._acks.begin(marks)
+        if self._blobs:
+            await self._blobs.begin()
         self._tasks = [self._start(self._link.run()), self._start(self._keep_house())]
+        if self._blobs:
+            self._tasks += [self._start(self._blobs.run()), self._start(self._blobs.assemble())]
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Acknowledge what was processed, and disconnect. What was not stays unacknowledged."""
-        link, house = self._tasks
-        await _ended(house)
+        link, house, *blobs = self._tasks
+        await _ended(house, *blobs)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
                 await self._step(last=True)
@@ -128,7 +153,7 @@ class Subscriber:
     @property
     def connected(self) -> bool:
         """Return whether the broker has accepted the subscriptions, and the connection stands."""
-        return self._link.connected
+        return self._link.connected and (self._blobs is None or self._blobs.connected)
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -148,7 +173,7 @@ class Subscriber:
     @property
     def refused(self) -> int:
         """Return how many messages were not what the contract says."""
-        return self._intake.refused
+        return self._intake.refused + (self._blobs.refused if self._blobs else 0)
 
     async def request(
         self,
@@ -172,6 +197,13 @@ class Subscriber:
     async def _receive(self, message: aiomqtt.Message) -> None:
         """Take one message; then wait while the consumer has enough to do."""
         self._intake.take(message)
+        await self._has_room()
+        self._look_ready()
+        if self._blobs:
+            self._blobs.look()
+
+    async def _has_room(self) -> None:
+        """Wait while the consumer has enough to do."""
         while len(self._intake.ready) >= self._limits.queue:
             self._blocked = True
             self._waiting.set()
@@ -180,11 +212,14 @@ class Subscriber:
         if self._blocked:
             self._blocked = False
             self._resume()
+
+    def _look_ready(self) -> None:
         if self._intake.ready:
             self._waiting.set()
 
     def _up(self) -> None:
-        self._was_up.set()
+        if self.connected:
+            self._was_up.set()
         self._acks.again()
         self._resume()
 
@@ -192,6 +227,8 @@ class Subscriber:
         now = time.monotonic()
         for sequence in self._intake.sequences.values():
             sequence.resume(now)
+        if self._blobs:
+            self._blobs.resume()
 
     async def _keep_house(self) -> None:
         while True:
@@ -207,8 +244,10 @@ class Subscriber:
             for name, sequence in self._intake.sequences.items():
                 sequence.tick(now)
                 self._intake.collect(name)
-        if self._intake.ready:
-            self._waiting.set()
+        self._look_ready()
+        if self._blobs and not last:
+            asks = reading and not self._observe
+            await self._blobs.step(now, self._link.send if asks else None, self._name)
         if not self._observe:
             await self._acks.step(now, asking=reading and not last, last=last)
 
@@ -237,10 +276,11 @@ class Subscriber:
         self._waiting.set()
 
 
-async def _ended(task: asyncio.Task[None]) -> None:
-    """Cancel *task* and wait; its error, if any, was handed to the consumer."""
-    task.cancel()
-    await asyncio.wait([task])
+async def _ended(*tasks: asyncio.Task[None]) -> None:
+    """Cancel *tasks* and wait; their errors, if any, were handed to the consumer."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
 
 
 def _private(key: ECKey | Path) -> ECKey:

@@ -7,6 +7,7 @@ SUB-103 an argument makes no sense                  SUB-110 a sealed view does n
 SUB-104 the position file cannot be used            SUB-111 the sealed view never came, its store is gone
 SUB-105 the window is offline                       SUB-112 the daemon no longer has the sealed view
 SUB-106 no answer in time                           SUB-113 a message is not what the contract says
+SUB-114 a blob cannot be written                    SUB-115 the folder for blobs cannot be used
 ======= =====================================================================================================
 
 SEC-101, SEC-102 and SEC-103 come from :mod:`edge.sealing`: sealed to other keys, damaged, no such key.
@@ -42,6 +43,13 @@ class PositionError(SubscriberError):
 
     default_code = "SUB-104"
     default_action = "check the file's folder and rights; to begin anew on purpose, move the file away"
+
+
+class BlobFolderError(SubscriberError):
+    """The folder for blobs cannot be used."""
+
+    default_code = "SUB-115"
+    default_action = "check the folder and its rights, and the space on its disk"
 
 
 class RequestError(SubscriberError):

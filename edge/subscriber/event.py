@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from edge.events import BY_TYPE, Envelope, Payload
+from edge.subscriber.blob_files import Blob
 from edge.subscriber.model import Delivery
 from edge.subscriber.wire import Body
 
@@ -84,6 +85,18 @@ class Event:
     def unreadable(self) -> str | None:
         """Return why the sealed body is not here although keys are held (a code), else ``None``."""
         return self._delivery.unreadable
+
+    @property
+    def blob(self) -> Blob | None:
+        """Return the event's picture or document: a whole, checked file; ``None`` when it has none for you."""
+        found = self._delivery.blob
+        return found if isinstance(found, Blob) else None
+
+    @property
+    def blob_gone(self) -> str | None:
+        """Return why the blob is not here although it was wanted, else ``None``."""
+        found = self._delivery.blob
+        return found if isinstance(found, str) else None
 
     @property
     def tombstone(self) -> bool:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import aiomqtt
 from joserfc.jwk import ECKey
 
+from edge.subscriber.blob_desk import BlobDesk
+from edge.subscriber.blob_wire import BlobTopic, Wanted, read_gone, wanted_by
 from edge.subscriber.errors import WireError
-from edge.subscriber.model import Delivery, Limits, Notice
+from edge.subscriber.model import Delivery, Limits, Notice, View
 from edge.subscriber.sequence import Mark, WindowSequence
 from edge.subscriber.topics import ROOT, EventTopic, split
 from edge.subscriber.windows import Health, Windows, decoded
-from edge.subscriber.wire import PUBLIC_TYPE, SEALED_TYPE, number, public_view, sealed_view
+from edge.subscriber.wire import PUBLIC_TYPE, SEALED_TYPE, Body, number, public_view, sealed_view
 
 log = logging.getLogger(__name__)
 
@@ -23,9 +27,15 @@ class Intake:
     """One subscriber's view of all its windows; what is ready for the consumer waits in ``ready``."""
 
     def __init__(
-        self, scope: tuple[str, str], keys: Sequence[ECKey], limits: Limits, notice: Callable[[Notice], None]
+        self,
+        scope: tuple[str, str],
+        keys: Sequence[ECKey],
+        limits: Limits,
+        notice: Callable[[Notice], None],
+        blobs: BlobDesk | None = None,
     ) -> None:
         self._scope, self._keys, self._limits, self._notice = scope, keys, limits, notice
+        self._blobs = blobs
         self._marks: Mapping[str, Mark] = {}
         self._durable: str | None = None
         self.ready: deque[Delivery] = deque()
@@ -50,6 +60,11 @@ class Intake:
             topics[f"{root}/sealed/+/+/+"] = True
         return {**topics, f"{root}/health": True, f"{root}/device/+/status": False}
 
+    def blob_topics(self) -> dict[str, bool]:
+        """Return what the connection for blobs subscribes to."""
+        hall, window = self._scope
+        return {f"{ROOT}/{hall}/{window}/blob/+/+": True}
+
     def take(self, message: aiomqtt.Message) -> None:
         """Take one message, whatever it is; what the contract does not allow is counted and logged."""
         place = split(message.topic.value)
@@ -57,6 +72,8 @@ class Intake:
             return
         try:
             self._sort(*place, message)
+        except OSError as error:
+            log.error("SUB-114: a part of a blob cannot be written: %s", error.strerror)
         except WireError as error:
             self.refused += 1
             log.warning("%s (window %s/%s, message %d refused)", error, *place[:2], self.refused)
@@ -87,10 +104,14 @@ class Intake:
     def _sort(self, hall: str, window: str, rest: str, message: aiomqtt.Message) -> None:
         sequence = self.sequence(f"{hall}/{window}")
         branch = rest.partition("/")[0]
-        if branch in ("event", "sealed", "replayed"):
+        if branch in ("event", "sealed", "replayed", "blob"):
             if message.retain:
-                raise WireError("a retained event")
-            self._view(sequence, hall, window, message)
+                raise WireError("a retained event or blob")
+            name = _first_topic(message)
+            if name.split("/")[4:5] == ["blob"]:
+                self._blob(sequence, name, message, answered=branch == "replayed")
+            else:
+                self._view(sequence, hall, window, message)
         elif rest == "health":
             self._health(sequence, decoded(bytes(message.payload), Health), live=not message.retain)
         else:
@@ -120,9 +141,56 @@ class Intake:
         payload = bytes(message.payload)
         view = sealed_view(topic, payload, self._keys, sequence.lacks_sealed) if sealed else public_view(topic, payload)
         if view:
-            sequence.offer(view)
+            self._offer(sequence, view)
         if sequence.duplicates > before:
             self.forgetful.add(sequence.window)
+
+    def _offer(self, sequence: WindowSequence, view: View) -> None:
+        """Hand *view* on; if it brings a blob that is wanted, the event waits for that."""
+        wanted = self._wanted_by(view)
+        sequence.offer(replace(view, blob=True) if wanted else view)
+        if wanted and self._blobs and sequence.awaits_blob(view.epoch, view.seq):
+            self._blobs.want(sequence.window, (view.epoch, view.seq), wanted, time.monotonic())
+            self.collect_blobs()
+
+    def _wanted_by(self, view: View) -> Wanted | None:
+        sealed = view.branch == "sealed"
+        if self._blobs is None or not isinstance(view.body, Body) or view.sealed != sealed or view.tombstone:
+            return None  # a sealed event brings its blob with the sealed view: that has the key
+        return wanted_by(view.body.data, sealed=sealed)
+
+    def _blob(self, sequence: WindowSequence, name: str, message: aiomqtt.Message, *, answered: bool) -> None:
+        """Take a manifest, a part, or the news that there is none any more."""
+        topic, payload, now = BlobTopic.parse(name), bytes(message.payload), time.monotonic()
+        if topic is None or topic.window != sequence.window:
+            raise WireError("a blob on a topic that is none, or of another window")
+        if self._blobs is None:
+            return
+        key = (topic.window, topic.blob)
+        if isinstance(topic.what, int):
+            if self._blobs.part(key, topic.what, payload, now):
+                sequence.blob_moves()
+        elif topic.what == "manifest":
+            manifest = self._blobs.manifest(key, payload, now)
+            if manifest and not sequence.may_want(manifest.epoch, number(manifest.seq)):
+                self._blobs.forget(key)
+        elif answered:
+            self._blobs.gone(key, read_gone(payload, topic.blob))
+            self.collect_blobs()
+
+    def collect_blobs(self) -> None:
+        """Tell the sequences what became of blobs."""
+        for told in self._blobs.told() if self._blobs else ():
+            self.sequence(told.window).told_blob(told.epoch, told.seq, told.outcome)
+            self.collect(told.window)
+
+
+def _first_topic(message: aiomqtt.Message) -> str:
+    """Return the topic that a message was first sent on."""
+    name = message.topic.value
+    if name.split("/")[4] != "replayed":
+        return name
+    return str(dict(getattr(message.properties, "UserProperty", [])).get("topic", ""))
 
 
 def _original(message: aiomqtt.Message) -> tuple[EventTopic, bool]:
@@ -131,9 +199,7 @@ def _original(message: aiomqtt.Message) -> tuple[EventTopic, bool]:
     properties = message.properties
     content_type = getattr(properties, "ContentType", None)
     replayed = name.split("/")[4] == "replayed"
-    if replayed:
-        name = dict(getattr(properties, "UserProperty", [])).get("topic", "")
-    topic = EventTopic.parse(name)
+    topic = EventTopic.parse(_first_topic(message))
     if topic is None:
         raise WireError("an event on a topic that is none")
     if not replayed:

@@ -12,6 +12,10 @@ LATE_SEALED = "SUB-111"
 """The sealed view never came, and its store is gone."""
 GONE_SEALED = "SUB-112"
 """The daemon no longer has the sealed view; a tombstone came instead."""
+GONE_BLOB = "unknown"
+"""Why a blob does not come: the window does not have it any more."""
+NEW_STORE = "new-store"
+"""Why a blob does not come: the window's store was made anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,16 @@ class Limits:
     ack_every_events: int = 100
     queue: int = 200
     """So many events wait for the consumer; then nothing more is taken from the broker."""
+    blob_ask_after_s: float = 3.0
+    """Missing parts of a blob are asked for when none came for so long; doubles up to ``ask_pause_s``."""
+    blob_limit_s: float | None = None
+    """The wait for a blob ends when nothing of it came for so long; ``None``: only when the window says so."""
+    max_blob_mb: float = 1_000
+    """Larger blobs are not taken."""
+    max_partial_mb: float = 4_000
+    """Unfinished blobs may use so much disk; then those of later events are refused, and asked for again."""
+    keep_partial_s: float = 3 * 86_400.0
+    """Unfinished blobs that nobody waits for are removed after this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +68,8 @@ class View:
     """Sealed views that could not be opened: why."""
     final: bool = False
     """Bad views: another copy would be no better."""
+    blob: bool = False
+    """The event brings a blob, which is wanted and can be opened: it is complete only with that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +84,8 @@ class Delivery:
     tombstone: bool = False
     late: bool = False
     unreadable: str | None = None
+    blob: object | None = None
+    """What became of its blob."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +132,7 @@ Output = Delivery | Gap | NewStore
 class Entry:
     """What is here of one event."""
 
-    __slots__ = ("bad", "bad_copies", "public", "sealed", "tombstone")
+    __slots__ = ("bad", "bad_copies", "blob", "public", "sealed", "tombstone")
 
     def __init__(self) -> None:
         self.public: View | None = None
@@ -122,6 +140,7 @@ class Entry:
         self.tombstone: View | None = None
         self.bad: View | None = None
         self.bad_copies = 0
+        self.blob: object | None = None
 
     def take(self, view: View) -> bool:
         """Add *view*; false when it says nothing new."""
@@ -136,6 +155,23 @@ class Entry:
 
     def complete(self, *, joins: bool) -> bool:
         """Return whether nothing more is to be expected; *joins*: sealed views are wanted."""
+        return self.here(joins=joins) and not self.awaits_blob()
+
+    def awaits_blob(self) -> bool:
+        """Return whether a blob is wanted, and nothing became of it yet."""
+        return self.blob is None and not self.tombstone and self._brings_blob()
+
+    def _brings_blob(self) -> bool:
+        return any(view.blob for view in (self.public, self.sealed) if view)
+
+    def _blob_outcome(self) -> object | None:
+        """Return what became of the blob, also when the wait for it was cut short."""
+        if self.blob is not None or not self._brings_blob():
+            return self.blob
+        return GONE_BLOB if self.tombstone else NEW_STORE
+
+    def here(self, *, joins: bool) -> bool:
+        """Return whether the event itself is here, whatever becomes of its blob."""
         if self.tombstone:
             return True
         if self.public is None:
@@ -163,6 +199,7 @@ class Entry:
             tombstone=shown is self.tombstone,
             late=late,
             unreadable=unreadable,
+            blob=self._blob_outcome(),
         )
 
 
@@ -178,6 +215,11 @@ class OpenGap:
         if seq in self.missing:
             self.missing.remove(seq)
             self.gone += tombstone
+
+    def missing_again(self, seq: int) -> None:
+        """Count *seq*, if it belongs to this gap, as not here: it waits for its blob and others go before it."""
+        if self.first <= seq <= self.last:
+            self.missing.add(seq, seq)
 
     def passed(self, last: int) -> None:
         """Count what is missing up to *last* as lost."""

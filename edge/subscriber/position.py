@@ -69,7 +69,7 @@ class PositionFile:
                 file.flush()
                 os.fsync(file.fileno())
             new.replace(self.path)
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         except OSError as error:
             raise PositionError(f"{self.path}: {error.strerror}") from error
 
@@ -78,7 +78,8 @@ def _mark(entry: _Window) -> Mark:
     return Mark(entry.epoch, int(entry.upto_seq), Ranges((int(low), int(high)) for low, high in entry.missing))
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was renamed in *folder* durable."""
     if os.name != "posix":  # elsewhere a folder cannot be opened; the rename is as durable as the system makes it
         return
     handle = os.open(folder, os.O_RDONLY)

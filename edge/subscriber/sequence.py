@@ -93,8 +93,28 @@ class WindowSequence:
 
     def lacks_sealed(self, epoch: int, seq: int) -> bool:
         """Return whether a sealed view is worth opening; a needless one counts as a duplicate."""
-        known = [series for series in (self._current, self._previous) if series and series.epoch == epoch]
+        known = self._of(epoch)
         return not known or known[0].lacks_sealed(seq)
+
+    def told_blob(self, epoch: int, seq: int, outcome: object) -> None:
+        """Learn what became of an event's blob."""
+        for series in self._of(epoch):
+            series.told_blob(seq, outcome)
+
+    def awaits_blob(self, epoch: int, seq: int) -> bool:
+        """Return whether an event is here but for its blob."""
+        return any(series.awaits_blob(seq) for series in self._of(epoch))
+
+    def blob_moves(self) -> None:
+        """Learn that parts of blobs arrive."""
+        if self._current:
+            self._current.blob_moves()
+
+    def may_want(self, epoch: int, seq: int) -> bool:
+        """Return whether an event may still be delivered; of what is not known yet it may."""
+        if self._current is None or epoch > self._current.epoch:
+            return True
+        return any(series.may_want(seq) for series in self._of(epoch))
 
     def told_epoch(self, epoch: int) -> None:
         """Learn the window's epoch; a lower one than known is an old message."""
@@ -171,8 +191,10 @@ class WindowSequence:
 
     def _base(self, epoch: int) -> int:
         """Return where *epoch* began for this subscriber: nothing below was ever expected."""
-        known = (series for series in (self._current, self._previous) if series and series.epoch == epoch)
-        return next(series.base for series in known)
+        return self._of(epoch)[0].base
+
+    def _of(self, epoch: int) -> list[Series]:
+        return [series for series in (self._current, self._previous) if series and series.epoch == epoch]
 
     def _series(self, epoch: int) -> Series:
         return Series(self.window, epoch, self.limits, joins=self.joins, out=self.out)

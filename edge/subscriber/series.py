@@ -30,6 +30,8 @@ class Series:
         self._head = -1
         self._first_head: int | None = None
         self._blocked_since: float | None = None
+        self._hole: int | None = None
+        self._hole_since = 0.0
         self._ask_at: float | None = None
         self._asks = 0
         self._asked: list[Pair] = []
@@ -67,16 +69,37 @@ class Series:
             floor = view.seq if self._first_head is None else self._first_head + 1
             self.begin(min(view.seq, floor))
         entry = self._buffer.get(view.seq) or Entry()
-        was_complete = entry.complete(joins=self.joins)
+        was_here = entry.here(joins=self.joins)
         if not self._wanted(view.seq) or not entry.take(view):
             self.duplicates += 1
             return
         self._buffer[view.seq] = entry
         self._highest = max(self._highest, view.seq)
-        if not was_complete and entry.complete(joins=self.joins):
+        if not was_here and entry.here(joins=self.joins):
             self._arrived(view.seq, tombstone=view.tombstone)
         self._release()
         self._make_room()
+
+    def told_blob(self, seq: int, outcome: object) -> None:
+        """Learn what became of the blob of *seq*; nothing when nobody waits for it."""
+        if self.awaits_blob(seq):
+            self._buffer[seq].blob = outcome
+            self._deliver_late(seq)
+            self._release()
+
+    def awaits_blob(self, seq: int) -> bool:
+        """Return whether the event *seq* is here but for its blob."""
+        entry = self._buffer.get(seq)
+        return entry is not None and entry.awaits_blob()
+
+    def blob_moves(self) -> None:
+        """Learn that parts of blobs arrive: what waits for one is not lost."""
+        if self.next is not None and self.awaits_blob(self.next):
+            self._blocked_since = None
+
+    def may_want(self, seq: int) -> bool:
+        """Return whether the event *seq* may still be delivered."""
+        return self.next is None or self._wanted(seq)
 
     def lacks_sealed(self, seq: int) -> bool:
         """Return whether a sealed view of *seq* would be new; a needless one counts as a duplicate."""
@@ -100,21 +123,27 @@ class Series:
             self._asks, self._ask_at = 0, max(self._ask_at, now + self.limits.ask_every_s)
         self._answered = False
         if self.next is None or self.next > self._top():
-            self._blocked_since = None
+            self._blocked_since = self._hole = None
             return
         if self._blocked_since is None:
             self._blocked_since = now
-        waited_s = now - self._blocked_since
-        if waited_s >= self._grace_s(self.next):
-            self._name_gaps()
-            if not _covers(self._asked, self.next):
-                self._asks, self._ask_at = 0, now
-        if waited_s >= self.limits.gap_limit_s and self._pass_over():
+        self._look_at_hole(now)
+        if now - self._blocked_since >= self.limits.gap_limit_s and self._pass_over():
             self._release()
+
+    def _look_at_hole(self, now: float) -> None:
+        """Name what is missing, and ask for it, when the first of it has been missing long enough."""
+        hole = next(iter(self._holes()), (None, None))[0]
+        if hole != self._hole:
+            self._hole, self._hole_since = hole, now
+        if hole is not None and now - self._hole_since >= self._grace_s(hole):
+            self._name_gaps()
+            if not _covers(self._asked, hole):
+                self._asks, self._ask_at = 0, now
 
     def resume(self, now: float) -> None:
         """Count waiting times anew: nothing could arrive for a while (no broker, slow consumer)."""
-        self._blocked_since = None
+        self._blocked_since = self._hole = None
         self._asks = 0
         self._ask_at = now + self.limits.ask_after_s if self.gaps or self.lost else None
 
@@ -122,11 +151,11 @@ class Series:
         """Return what to ask the window for now; mostly nothing. What holds others back comes first."""
         if self._ask_at is None or now < self._ask_at:
             return []
-        wanted = [pair for gap in self.gaps for pair in gap.missing] + list(self.lost)
+        wanted = [pair for gap in self.gaps for pair in gap.missing] + list(self._lost_and_not_here())
         self._asked = sorted(_cut(wanted, self.limits.ask_chunk))
         pause_s = self.limits.ask_every_s * 2 ** min(self._asks, 16)
         self._asks += 1
-        self._ask_at = now + min(pause_s, self.limits.ask_pause_s) if self._asked else None
+        self._ask_at = now + min(pause_s, self.limits.ask_pause_s) if self._asked or self.lost else None
         return self._asked
 
     def close(self) -> None:
@@ -178,12 +207,16 @@ class Series:
             self.out.append(delivery)
 
     def _arrived(self, seq: int, *, tombstone: bool) -> None:
-        """Note that *seq* is complete."""
+        """Note that the event *seq* is here."""
         self._answered = self._answered or _covers(self._asked, seq)
         for gap in self.gaps:
             gap.arrived(seq, tombstone=tombstone)
         self._end_gaps()
-        if self.next is not None and seq < self.next:
+        self._deliver_late(seq)
+
+    def _deliver_late(self, seq: int) -> None:
+        """Hand over *seq* if it is complete and others went before it."""
+        if self.next is not None and seq < self.next and self._complete(seq):
             self._deliver(seq, late=True)
             self.lost.remove(seq)
             self.before.remove(seq)
@@ -192,9 +225,9 @@ class Series:
         self.out.extend(gap.report() for gap in self.gaps if not gap.missing)
         self.gaps = [gap for gap in self.gaps if gap.missing]
 
-    def _name_gaps(self) -> None:
+    def _name_gaps(self, holes: Iterable[Pair] | None = None) -> None:
         """Report the holes that no open gap covers yet."""
-        unnamed = Ranges(self._holes())
+        unnamed = Ranges(self._holes() if holes is None else holes)
         for gap in self.gaps:
             unnamed.remove(gap.first, gap.last)
         new = [OpenGap(self.window, self.epoch, first, last) for first, last in unnamed]
@@ -202,13 +235,21 @@ class Series:
         self.out.extend(gap.report() for gap in new)
 
     def _holes(self) -> list[Pair]:
-        """Return the ranges from ``next`` to the last event known that are not complete."""
+        """Return the ranges from ``next`` to the last event known of what is not here."""
         found, at = [], self.next or 0
-        for seq in sorted(filter(self._complete, self._buffer)):
+        for seq in sorted(seq for seq, entry in self._buffer.items() if entry.here(joins=self.joins)):
             if seq > at:
                 found.append((at, seq - 1))
             at = max(at, seq + 1)
         return [*found, (at, self._top())] if at <= self._top() else found
+
+    def _lost_and_not_here(self) -> Ranges:
+        """Return what was passed over and must be sent again; what waits for its blob only is here."""
+        wanted = Ranges(self.lost)
+        for seq in [seq for seq in self._buffer if self.next is not None and seq < self.next]:
+            if self._buffer[seq].here(joins=self.joins):
+                wanted.remove(seq)
+        return wanted
 
     def _pass_over(self) -> bool:
         """Go on behind the oldest gap, when something complete waits there."""
@@ -217,6 +258,11 @@ class Series:
             return False
         self._name_gaps()
         go_on = min(behind)
+        blobs = [(seq, seq) for seq in self._buffer if self.next <= seq < go_on and self.awaits_blob(seq)]
+        self._name_gaps(blobs)  # what is here but for its blob is told too, now that others go before it
+        for gap in self.gaps:
+            for seq, _ in blobs:
+                gap.missing_again(seq)
         self.lost.add(self.next, go_on - 1)
         self.lost.shorten(self.limits.max_lost_ranges)
         self._ask_at = self._ask_at or 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from typing import Any
 
 from edge.subscriber.model import Delivery, Gap, Limits, View
 from edge.subscriber.sequence import Mark, WindowSequence
@@ -37,7 +38,7 @@ class World:
         self.processed: list[int] = []
         self.open_gaps: set[tuple[int, int]] = set()
         self.named_lost: set[int] = set()
-        self._way: list[View] = []
+        self._way: list[Any] = []
         self._waiting: deque[Delivery] = deque()
         self._next = 1
         self._deleted: set[int] = set()
@@ -84,7 +85,10 @@ class World:
         for view in arriving:
             if fair or self.rng.random() >= self.loss:
                 for _ in range(self.rng.choice([1, 1, 1, 2, 3])):
-                    self.sequence.offer(view)
+                    self._arrive(view)
+
+    def _arrive(self, view: Any) -> None:
+        self.sequence.offer(view)
 
     def _housekeep(self, now: float, *, fair: bool) -> None:
         if self.rng.random() < 0.3 or fair:
