@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from drivers._pad_frame import CHECKSUMS, Shape
 from drivers._pad_notation import Field, NotationError, Part, parse_bytes, parse_parts, width_of
 from drivers._pad_problems import KeyPath, Problems
-from drivers._pad_profile import Meaning, Profile, read_profile
+from drivers._pad_profile import LineSection, Meaning, Profile, SendSection, Way, read_profile
 from drivers._pad_protocol import Keys, Protocol
 
 PARTIAL_S = 0.2
@@ -26,9 +28,15 @@ class ProfileError(ValueError):
         self.by_key = problems.by_key()
 
 
-def load(name: str) -> Protocol:
-    """Return the protocol in *name* (a shipped profile or a ``.toml`` path) or raise ``ProfileError``."""
-    profile, problems = read_profile(name)
+def load(name: str, ways: Collection[Way] = ("serial",)) -> Protocol:
+    """Return the protocol in *name* (a shipped profile or a ``.toml`` path), for a pad that is connected by *ways*.
+
+    Raises ``ProfileError``.
+    """
+    profile, problems = read_profile(name, ways)
+    if profile is not None and profile.link not in ways:
+        driver = "pad_serial" if profile.link == "serial" else "pad_hid"
+        problems.add(("link",), f'is "{profile.link}": such a pad needs driver = "{driver}"')
     protocol = _Compiler(profile, problems).protocol() if profile else None
     if protocol is None or problems:
         raise ProfileError(problems)
@@ -57,6 +65,7 @@ class _Compiler:
             heartbeat=self._bytes(("heartbeat", "starts"), profile.heartbeat.starts if profile.heartbeat else None),
             keys=self._keys(),
         )
+        self._check_link(result)
         self._check_talk()
         self._check_confusion(result)
         return result
@@ -75,15 +84,15 @@ class _Compiler:
         return data
 
     def _template(self, name: str, text: str | None) -> tuple[Part, ...]:
-        frame = self.profile.frame
+        frame, most = self.profile.frame, self._max_body()
         try:
             parts = parse_parts(text or "", PLACEHOLDERS)
         except NotationError as error:
             self.problems.add(("send", name), str(error))
             return ()
         size = width_of(parts)
-        if text is not None and not 1 <= size <= frame.max_body:
-            self.problems.add(("send", name), f"has {size} bytes, frame.max_body allows 1 to {frame.max_body}")
+        if text is not None and not 1 <= size <= most:
+            self.problems.add(("send", name), f"has {size} bytes, frame.max_body allows 1 to {most}")
         elif text is not None and frame.body_bytes not in (None, size):
             self.problems.add(("send", name), f"has {size} bytes, frame.body_bytes says {frame.body_bytes}")
         return parts
@@ -91,12 +100,13 @@ class _Compiler:
     def _shape(self) -> Shape:
         frame, checksum = self.profile.frame, self.profile.checksum
         before, after = self._layout(frame.layout)
+        in_report = self.profile.report.bytes - width_of(before) if frame.cut == "report" and self.profile.report else 0
         shape = Shape(
             cut=frame.cut,
             before=before,
             after=after,
-            max_body=frame.max_body,
-            body_bytes=frame.body_bytes or 0,
+            max_body=self._max_body(),
+            body_bytes=frame.body_bytes or in_report,
             length_adds=frame.length_adds or 0,
             checksum=checksum.kind if checksum else None,
             checksum_start=checksum.start if checksum else 0,
@@ -179,8 +189,8 @@ class _Compiler:
             for other in values:
                 if raw and other and (raw.startswith(other) or other.startswith(raw)):
                     self.problems.add(path, f"cannot be told from {other.hex(' ')}: one begins with the other")
-            if end > frame.max_body:
-                self.problems.add(path, f"ends at byte {end}, behind frame.max_body, {frame.max_body}")
+            if end > self._max_body():
+                self.problems.add(path, f"ends at byte {end}, behind frame.max_body, {self._max_body()}")
             elif frame.body_bytes not in (None, end) and reasons is None:
                 self.problems.add(path, f"ends at byte {end}, but frame.body_bytes says {frame.body_bytes}")
             if reasons and reasons.offset is not None and reasons.offset < end:
@@ -188,7 +198,45 @@ class _Compiler:
             values[raw] = means
         if not any(isinstance(means, int) for means in values.values()):
             self.problems.add(("key", "map"), "has no value for a level 1 to 5")
-        return Keys(starts, offset, values, reasons)
+        return Keys(starts, offset, values, reasons, open_end=frame.cut == "report")
+
+    def _max_body(self) -> int:
+        """Return the longest body: a report has room for so much and no more."""
+        frame, report = self.profile.frame, self.profile.report
+        return max(report.bytes, report.size_out) if frame.cut == "report" and report else frame.max_body
+
+    def _check_link(self, protocol: Protocol) -> None:
+        """Check that the sections fit what the pad is connected by."""
+        profile, cut = self.profile, self.profile.frame.cut
+        if (profile.report is not None) != (profile.link == "reports"):
+            self.problems.add(("report",), 'has to be there with link = "reports", and only then')
+        if profile.link != "serial" and profile.line != LineSection(init=profile.line.init):
+            self.problems.add(("line",), "is for serial pads, but for its init")
+        if profile.link == "keys":
+            named = {"line": profile.line.init, "answer": profile.answer, "heartbeat": profile.heartbeat}
+            named |= {"send": profile.send if profile.send != SendSection() else None, "repeat": profile.repeat}
+            for name in (name for name, section in named.items() if section):
+                self.problems.add((name,), "cannot be: a keyboard is told nothing")
+        if cut == "report" and (profile.link != "reports" or any(isinstance(p, Field) for p in protocol.shape.before)):
+            self.problems.add(("frame", "cut"), 'is only for link = "reports", with bytes and {body} in the layout')
+        if cut == "report" and protocol.shape.after:
+            self.problems.add(LAYOUT, 'has to end with {body} with cut = "report"')
+        if profile.link == "reports" and cut in ("fixed-length", "idle-gap"):
+            self.problems.add(("frame", "cut"), 'cannot tell a frame from the zeros behind it: use "report"')
+        self._check_reports(protocol)
+
+    def _check_reports(self, protocol: Protocol) -> None:
+        """Check that everything that is sent has room in a report."""
+        report = self.profile.report
+        if report is None:
+            return
+        around = protocol.shape.width_before + protocol.shape.width_after
+        sends = {("send", "request"): protocol.request, ("send", "cancel"): protocol.cancel}
+        sends |= {("send", "key_taken"): protocol.key_taken}
+        sizes = {path: around + width_of(parts) for path, parts in sends.items() if parts}
+        for path, size in (sizes | {("line", "init"): len(protocol.init)}).items():
+            if size > report.size_out:
+                self.problems.add(path, f"makes {size} bytes, but a report has {report.size_out}")
 
     def _check_talk(self) -> None:
         profile = self.profile

@@ -15,7 +15,7 @@ from typing import Literal
 
 from drivers._pad_notation import Field, Part, render, width_of
 
-Cut = Literal["length-field", "end-mark", "fixed-length", "idle-gap"]
+Cut = Literal["length-field", "end-mark", "fixed-length", "idle-gap", "report"]
 ChecksumKind = Literal["xor", "sum8", "sum8-twos-complement", "crc16-modbus", "crc16-ccitt", "crc16-xmodem"]
 
 NEED_MORE = 0
@@ -51,7 +51,7 @@ class Shape:
     before: tuple[Part, ...]
     after: tuple[Part, ...]
     max_body: int
-    body_bytes: int = 0  # fixed-length only
+    body_bytes: int = 0  # fixed-length and report only
     length_adds: int = 0  # what the length counts besides the body
     checksum: ChecksumKind | None = None
     checksum_start: int = 0  # bytes of the frame left out before the checked range
@@ -137,7 +137,7 @@ class Shape:
             yield length
         elif self.cut == "fixed-length":
             yield self.body_bytes
-        elif self.cut == "idle-gap":
+        elif self.cut in ("idle-gap", "report"):
             yield len(data) - self.width_before - self.width_after
         else:
             around = self.width_before + self.width_after - len(self.tail)
@@ -196,6 +196,8 @@ class Cutter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Return the bodies of the frames that *data* completes."""
+        if self._shape.cut == "report":
+            return self._report(data)
         self._buffer += data
         if self._shape.cut != "idle-gap":
             return self._hunt()
@@ -213,6 +215,15 @@ class Cutter:
         while self._buffer:
             self._buffer = self._buffer[1:]
             bodies += self._hunt()
+        return bodies
+
+    def _report(self, data: bytes) -> list[bytes]:
+        """Return the body of one report, which is a frame or nothing; one of another size is not known."""
+        if len(data) != self._shape.width_before + self._shape.body_bytes:
+            return [b""]
+        bodies: list[bytes] = []
+        if self._shape.measure(data) == len(data):
+            self._take(data, bodies)
         return bodies
 
     def _hunt(self) -> list[bytes]:

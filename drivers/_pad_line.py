@@ -1,15 +1,16 @@
-"""A pad's line: frames out, signals in. Knows the profile's bytes and silences, but no session."""
+"""A pad's line, or what stands for one: frames out, signals in. Knows bytes and silences, but no session."""
 
 from __future__ import annotations
 
 from collections import deque
 
+from drivers._pad_carrier import carrier
 from drivers._pad_frame import Cutter
 from drivers._pad_notation import Part
 from drivers._pad_protocol import Protocol, Signal
 from edge.driver import Port
 from edge.errors import DeviceError, DeviceLost
-from edge.links import Link, SerialLine
+from edge.links import Link
 
 
 class PadLine:
@@ -22,6 +23,7 @@ class PadLine:
         self._address = address
         self._port = port
         self._cutter = Cutter(protocol.shape, address, protocol.gap_s)
+        self._carrier = carrier(protocol.profile)
         self._link: Link | None = None
 
     @property
@@ -31,12 +33,11 @@ class PadLine:
 
     def open(self) -> None:
         """Open the line and write the profile's init bytes."""
-        line = self._protocol.profile.line
-        self._link = self._port.open(SerialLine(line.baud, line.data_bits, line.parity, line.stop_bits))
+        self._link = self._port.open(self._carrier.line)
         self._forget()
         try:
             if self._protocol.init:
-                self._link.write(self._protocol.init)
+                self._link.write(self._carrier.pack(self._protocol.init))
         except DeviceError:
             self.close()
             raise
@@ -55,6 +56,7 @@ class PadLine:
             wait_s = max(0.0, min(wait_s, self.quiet_at - self._port.monotonic()))
         # A wake-up can end idle() too early; what has begun is given up only when there are no bytes.
         data = link.read(0) if link.idle(wait_s) or cutter.pending else b""
+        data = self._carrier.unpack(data) if data else b""
         now = self._port.monotonic()
         bodies: list[bytes] = []
         if cutter.pending and now >= self.quiet_at and (not data or cutter.gap_ends_frames):
@@ -71,7 +73,7 @@ class PadLine:
     def write(self, frame: bytes) -> None:
         """Write *frame*; nothing when the profile has none."""
         if frame:
-            self._open_link().write(frame)
+            self._open_link().write(self._carrier.pack(frame))
 
     def discard(self) -> None:
         """Drop all that was received, read or not."""
@@ -85,4 +87,5 @@ class PadLine:
 
     def _forget(self) -> None:
         self._cutter.reset()
+        self._carrier.reset()
         self.inbox.clear()

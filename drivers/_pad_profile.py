@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -20,7 +21,8 @@ from edge.toml_lines import key_lines
 SHIPPED = Path(__file__).parent / "pads"
 MAX_FILE_BYTES = 65536
 
-Meaning = Annotated[int, Meta(ge=1, le=5)] | Literal["declined", "timed-out"]
+Meaning = Annotated[int, Meta(ge=1, le=5)] | Literal["declined", "timed-out", "released"]
+Way = Literal["serial", "keys", "reports"]
 Size = Annotated[int, Meta(ge=1, le=4096)]
 Offset = Annotated[int, Meta(ge=0, le=4096)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -58,6 +60,25 @@ class ChecksumSection(Section, frozen=True, kw_only=True):
     kind: ChecksumKind
     start: Offset
     end: Offset = 0
+
+
+class ReportSection(Section, frozen=True, kw_only=True):
+    """The reports of a HID pad; ``bytes`` does not count the report number."""
+
+    id: Annotated[int, Meta(ge=0, le=255)] = 0
+    bytes: Size
+    send_id: Annotated[int, Meta(ge=0, le=255)] | None = None
+    send_bytes: Size | None = None
+
+    @property
+    def number_out(self) -> int:
+        """The number of the reports that are sent; 0 where they have none."""
+        return self.id if self.send_id is None else self.send_id
+
+    @property
+    def size_out(self) -> int:
+        """The bytes of a report that is sent."""
+        return self.bytes if self.send_bytes is None else self.send_bytes
 
 
 class SendSection(Section, frozen=True, kw_only=True):
@@ -108,7 +129,9 @@ class Profile(Section, frozen=True, kw_only=True):
     """A whole file."""
 
     title: str
+    link: Way = "serial"
     line: LineSection = LineSection()
+    report: ReportSection | None = None
     frame: FrameSection
     checksum: ChecksumSection | None = None
     send: SendSection = SendSection()
@@ -119,11 +142,11 @@ class Profile(Section, frozen=True, kw_only=True):
     repeat: RepeatSection | None = None
 
 
-def read_profile(name: str) -> tuple[Profile | None, Problems]:
+def read_profile(name: str, ways: Collection[Way]) -> tuple[Profile | None, Problems]:
     """Return the profile in *name* (a shipped one or a ``.toml`` path) and what is wrong with it."""
     problems = Problems(name)
     try:
-        text = _find(name).read_bytes()[: MAX_FILE_BYTES + 1].decode("utf-8")
+        text = _find(name, ways).read_bytes()[: MAX_FILE_BYTES + 1].decode("utf-8")
         if len(text) > MAX_FILE_BYTES:
             raise ValueError(f"is longer than {MAX_FILE_BYTES} bytes")
         document = tomllib.loads(text)
@@ -141,12 +164,13 @@ def read_profile(name: str) -> tuple[Profile | None, Problems]:
     return None, problems
 
 
-def _find(name: str) -> Path:
+def _find(name: str, ways: Collection[Way]) -> Path:
     if name.endswith(".toml"):
         return Path(name)
-    shipped = sorted(path.stem for path in SHIPPED.glob("*.toml"))
-    if name in shipped:
-        return SHIPPED / f"{name}.toml"
+    files = {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
+    if name in files:
+        return files[name]
+    shipped = [stem for stem, path in files.items() if tomllib.loads(path.read_text()).get("link", "serial") in ways]
     near = "".join(f"; did you mean {each}?" for each in difflib.get_close_matches(name, shipped, 1))
     raise ValueError(f"is no shipped profile ({', '.join(shipped)}) and no path ending in .toml{near}")
 

@@ -18,7 +18,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._-]{1,64}")
 class Signal:
     """What the pad said. ``means`` only with a ``key``; ``raw`` is the key's value."""
 
-    what: Literal["key", "unmapped", "accepted", "heartbeat", "unknown"]
+    what: Literal["key", "released", "unmapped", "accepted", "heartbeat", "unknown"]
     raw: bytes = b""
     means: Meaning | None = None
     reasons: tuple[str, ...] = ()
@@ -33,6 +33,8 @@ class Keys:
     offset: int
     values: Mapping[bytes, Meaning]
     reasons: ReasonsSection | None
+    open_end: bool = False
+    """Whether anything may stand behind the key's value: the rest of a report."""
 
     def find(self, body: bytes) -> Signal:
         """Return the key in *body*, which begins with ``starts``."""
@@ -40,9 +42,11 @@ class Keys:
             end = self.offset + len(raw)
             if body[self.offset : end] != raw:
                 continue
+            if self.reasons is None and not self.open_end and len(body) != end:
+                break
+            if means == "released":
+                return Signal("released", raw)
             if self.reasons is None:
-                if len(body) != end:
-                    break
                 return Signal("key", raw, means)
             reasons, bad = self._reasons(body, self.reasons, end)
             return Signal("key", raw, means, reasons, bad)

@@ -19,6 +19,12 @@ MAX_LENGTH = 4096
 WITH_DATA = frozenset({OK, CARD_FOUND})
 
 
+def body_bytes(head: bytes) -> int | None:
+    """Return how many bytes follow the *head* of an answer; ``None``: no answer begins so."""
+    length = int.from_bytes(head[len(PREAMBLE) : HEADER_BYTES], "big")
+    return length if head.startswith(PREAMBLE) and MIN_LENGTH <= length <= MAX_LENGTH else None
+
+
 @dataclass(frozen=True, repr=False)
 class Answer:
     """One answer: ``status`` is SW3, ``card_word`` is SW1 SW2, ``data`` may be a person's record."""

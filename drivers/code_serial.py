@@ -43,16 +43,23 @@ from msgspec import Meta
 
 from drivers._code_cutter import BROKEN_OFF, TOO_LONG, CodeCutter, RecentCodes, Terminator
 from drivers._code_text import AIM_BYTES, SYMBOLOGIES, Encoding, decode
+from drivers._serial_ports import unsure_offer
 from edge.driver import DeviceInfo, Driver, Port, Settings
 from edge.errors import DeviceLost
 from edge.events import Payload, Scanned
 from edge.links import Link, SerialLine
+from edge.plugged import Offer, Plugged, address_of
 
 CODES: dict[str, str] = {
     BROKEN_OFF: "code without its terminator dropped",
     TOO_LONG: "code longer than max_bytes dropped",
 }
 
+MAKERS = {0x0536, 0x05F9, 0x080C, 0x0C2E, 0x1EAB}
+"""Vendor ids of Hand Held Products, PSC and Datalogic, Metrologic (Honeywell), Newland: they make nothing else."""
+MIXED_MAKERS = {0x05E0}
+"""Symbol (Zebra) makes radios too."""
+CDC = 2
 PARTIAL_S = 0.2
 LOG_EVERY_S = 10.0
 
@@ -93,6 +100,14 @@ class SerialScanner(Driver):
         self._link: Link | None = None
         self._silent_at = 0.0
         self._logged: dict[str, tuple[float, int]] = {}
+
+    @classmethod
+    def fits(cls, found: Plugged) -> Offer | None:
+        """Be sure of virtual COM ports of makers of guns; behind another serial port there may be one."""
+        maker = found.vendor_id in MAKERS | MIXED_MAKERS
+        if found.subsystem == "tty" and maker and any(kind == CDC for kind, _, _ in found.interfaces):
+            return Offer(address_of(found, "serial"), found.title, sure=found.vendor_id in MAKERS)
+        return unsure_offer(found)
 
     def open(self) -> DeviceInfo:
         """Open the line; a gun tells nothing about itself."""

@@ -1,8 +1,8 @@
 """Resident-ID-card readers that speak the SDT protocol (SAM_V, SAM_A; GA/T 467).
 
 What it is
-    A reader with a security module on a serial line or a USB-serial bridge. It reads resident ID cards,
-    residence permits of Hong Kong, Macau and Taiwan residents, and both foreigner permanent residence cards.
+    A reader with a security module on a serial line, a USB-serial bridge or USB itself. It reads resident ID
+    cards, residence permits of Hong Kong, Macau and Taiwan residents, and both foreigner permanent residence cards.
 
 Config example
     ::
@@ -10,7 +10,7 @@ Config example
         [[device]]
         name = "id-1"
         driver = "idcard_sdt"
-        address = "serial:///dev/hall-edge/id-card"
+        address = "usb:0400:c35a"        # or "serial:///dev/hall-edge/id-card"
         read = "fields"                  # presence | verify (default) | fields | full
         fields = ["name", "number"]
 
@@ -20,7 +20,9 @@ Config example
 
 What it needs
     Read and write access to the serial node (group ``dialout``, or the shipped udev rule). The rate is found
-    by itself: the one of the address, else 115200 down to 9600 (``detect_baud``).
+    by itself: the one of the address, else 115200 down to 9600 (``detect_baud``). On USB: access to the device
+    (udev rule), the packages pyusb and libusb. Readers with two pairs of bulk endpoints take head and body of a
+    frame apart, those with one pair take whole frames; which it is, is seen from the endpoints.
 
 How a card's leaving is seen
     After a read, the additional addresses are asked for (30 03): only a reader whose card still lies there
@@ -28,7 +30,7 @@ How a card's leaving is seen
     does not know 30 03, *find* tells: two misses are a removal, and a change quicker than that is not seen.
 
 What its simulator does not do
-    RF timing, genuine encryption, WLT pictures (the photo is a pattern), USB bulk and HID readers.
+    RF timing, genuine encryption, WLT pictures (the photo is a pattern), HID readers.
 """
 
 from __future__ import annotations
@@ -37,20 +39,26 @@ import datetime as dt
 from collections.abc import Generator, Iterator
 
 from drivers import _sdt_card as cards
+from drivers import _sdt_frame as frames
 from drivers import _sdt_record as records
 from drivers import _sdt_sam as sam
 from drivers import _sdt_status as status
 from drivers._sdt_card import Lying, Refused, Taken
 from drivers._sdt_settings import IdCardSettings, Want, armed, standing
+from drivers._serial_ports import unsure_offer
 from edge.driver import DeviceInfo, Driver, Job, Port
 from edge.errors import DeviceLost, Unsupported
 from edge.events import Params, Payload, Presented, Read, ReadCard, Rejected, Removed
-from edge.links import Link, SerialLine
+from edge.links import Link, SerialLine, UsbLine
+from edge.links.address import BYTE_STREAMS, USB, USBIP
+from edge.plugged import Offer, Plugged, address_of
 
 CODES = status.CODES
 RATES = (115200, 57600, 38400, 19200, 9600)
 CHECK_S = 0.1
 SAM_V_TYPE = "05."
+USB_READER = "0400:c35a"
+USB_LINE = UsbLine(frames.HEADER_BYTES, frames.body_bytes)
 
 _Events = Iterator[Payload]
 _Look = Generator[Payload, None, bool]
@@ -61,6 +69,7 @@ class SdtIdCardDriver(Driver):
 
     kind = "id-card"
     settings_type = IdCardSettings
+    addresses = (*BYTE_STREAMS, USB, USBIP)
     commands = (ReadCard,)
     poll_limit_s = 26.0  # a reader that falls silent in the middle of a card, retried
     proof_s = 15.0
@@ -73,6 +82,13 @@ class SdtIdCardDriver(Driver):
         self._sam: sam.Sam | None = None
         self._card: Lying | None = None
 
+    @classmethod
+    def fits(cls, found: Plugged) -> Offer | None:
+        """Be sure of the ids that GA/T 467 readers have on USB; behind a serial port there may be one."""
+        if found.subsystem == "usb" and found.usb_id == USB_READER:
+            return Offer(address_of(found, "usb"), found.title)
+        return unsure_offer(found)
+
     @staticmethod
     def today() -> dt.date:
         """Return the day by which cards are valid: the local one."""
@@ -80,7 +96,8 @@ class SdtIdCardDriver(Driver):
 
     def open(self) -> DeviceInfo:
         self.close()
-        self._link = self.port.open(SerialLine(baud=RATES[0]))
+        on_usb = self.port.address.scheme in (USB.scheme, USBIP.scheme)
+        self._link = self.port.open(USB_LINE if on_usb else SerialLine(baud=RATES[0]))
         try:
             return self._identify(self._link)
         except BaseException:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from simulators.faults import PULL_GRACE_S, SPOILERS, Line, Piece, fault_from
 from simulators.model import Binder, Deed, Model, Output
-from simulators.port import SerialPort
+from simulators.port import Port
 from simulators.words import ScenarioError, Words, to_seconds, unknown
 
 LONGEST_PULL_S = 0.5
@@ -17,7 +17,7 @@ class Device:
     """Own one port and its model; every method runs in the bench's lock."""
 
     def __init__(
-        self, name: str, model_name: str, model: Model, port: SerialPort, on_plug: "OnPlug", seed: int
+        self, name: str, model_name: str, model: Model, port: Port, on_plug: "OnPlug", seed: int
     ) -> None:
         self.name = name
         self.model_name = model_name

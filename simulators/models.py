@@ -3,10 +3,15 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from simulators.camera_uvc import DocumentCamera
 from simulators.code_serial import ScanGun
 from simulators.idcard_sdt import IdCardReader
+from simulators.idcard_usb import UsbIdCardReader
 from simulators.model import Model
+from simulators.pad_hid import HidPad
 from simulators.pad_serial import EvaluationPad
+from simulators.pcscd import Pcscd
+from simulators.scanner_escl import EsclScanner
 from simulators.served import Served
 from simulators.words import Words, unknown
 
@@ -18,7 +23,13 @@ MODELS: Mapping[str, Callable[[Words, int], Model]] = {
 
 """Devices at the end of a serial line."""
 
-SERVED: Mapping[str, Callable[[Path, Words, int], Served]] = {}
+SERVED: Mapping[str, Callable[[Path, Words, int], Served]] = {
+    "camera_uvc": DocumentCamera,
+    "card_pcsc": Pcscd,
+    "idcard_usb": UsbIdCardReader,
+    "pad_hid": HidPad,
+    "scanner_escl": EsclScanner,
+}
 """Devices that are servers."""
 
 

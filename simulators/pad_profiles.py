@@ -32,7 +32,7 @@ NOISE = Heard("noise")
 class Profile(ABC):
     """Say one dialect. ``asks``: the host asks for evaluations; ``repeats``: of a key without an ack."""
 
-    baud: ClassVar[int]
+    baud: ClassVar[int] = 0
     kinds: ClassVar[frozenset[bytes]]
     outcomes: ClassVar[frozenset[str]]
     asks: ClassVar[bool] = True

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from simulators.model import BAUD_HELP, Binder, Deed, Model, Output, baud_options
-from simulators.pad_profiles import DECLINED, LEVELS, PROFILES, TIMED_OUT
+from simulators.pad_profiles import DECLINED, LEVELS, PROFILES, TIMED_OUT, Profile
 from simulators.words import ScenarioError, Words, to_seconds, unknown
 
 HALF_FRAME_S = 0.2
@@ -52,12 +52,8 @@ class EvaluationPad(Model):
     def __init__(self, words: Words, seed: int = 0) -> None:
         super().__init__()
         del seed
-        profile = words.choice("profile", tuple(PROFILES), "aa55_xor")
-        self._profile = PROFILES[profile](words.number("address", 1, 1, 255))
-        self.baud, self.garbles_wrong_baud = baud_options(words, self._profile.baud, garbles=True)
-        self._heartbeat_s = words.seconds("heartbeat", self._profile.heartbeat_s)
-        if self._heartbeat_s and not self._profile.heartbeat():
-            raise ScenarioError("a pad of this profile has no heartbeat")
+        self._heartbeat_s = 0.0
+        self._profile = self.make_profile(words)
         self._always = words.flag("always") or not self._profile.asks
         words.done()
         self.kinds = self._profile.kinds
@@ -67,6 +63,16 @@ class EvaluationPad(Model):
         self._repeat: _Repeat | None = None
         self._presses: deque[_Press] = deque()
         self._buffer, self._heard_at = bytearray(), 0.0
+
+    def make_profile(self, words: Words) -> Profile:
+        """Take the options of a pad on a serial line, and give its dialect."""
+        name = words.choice("profile", tuple(PROFILES), "aa55_xor")
+        profile = PROFILES[name](words.number("address", 1, 1, 255))
+        self.baud, self.garbles_wrong_baud = baud_options(words, profile.baud, garbles=True)
+        self._heartbeat_s = words.seconds("heartbeat", profile.heartbeat_s)
+        if self._heartbeat_s and not profile.heartbeat():
+            raise ScenarioError("a pad of this profile has no heartbeat")
+        return profile
 
     def actions(self) -> Mapping[str, Binder]:
         """Name what a person can do to the pad."""

@@ -9,12 +9,42 @@ import termios
 import tty
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 BAUDS: dict[int, int] = {getattr(termios, name): int(name[1:]) for name in dir(termios) if re.fullmatch(r"B\d+", name)}
 """Rates in baud by the constants of ``tcgetattr``."""
 
 _READ_SIZE = 65536
 _OUTPUT_SPEED = 5
+
+
+class Port(Protocol):
+    """What a device needs of the way to its host; ``fd`` is readable when the host has said something."""
+
+    link: Path
+    """The path that belongs to the device."""
+
+    @property
+    def fd(self) -> int | None:
+        """Give the device's end, None while unplugged."""
+
+    def plug(self) -> None:
+        """Appear; nothing happens when plugged already. Raises OSError."""
+
+    def unplug(self) -> None:
+        """Disappear, and cut off whoever is there."""
+
+    def read(self) -> bytes:
+        """Take all the host has written, without waiting."""
+
+    def write(self, data: bytes) -> int:
+        """Send to the host and tell how many bytes reached it."""
+
+    def unread(self) -> int:
+        """Count the bytes that the host has not fetched yet."""
+
+    def baud(self) -> int | None:
+        """Read the rate the host has set, where there is one."""
 
 
 class SerialPort:

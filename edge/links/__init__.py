@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,33 @@ class SerialLine:
     stop_bits: int = 1
 
 
-Line = SerialLine
+@dataclass(frozen=True)
+class UsbLine:
+    """How a driver's bytes lie on the bulk endpoints of USB interface 0.
+
+    A device with one pair of endpoints gets and gives whole frames over it. One with two pairs gets the first
+    ``head_bytes`` of every write over the first pair and the rest over the second, and answers likewise.
+    """
+
+    head_bytes: int = 0
+    """0: one pair, whatever the device has."""
+    body_bytes: Callable[[bytes], int | None] = lambda _: None
+    """Returns how many bytes follow the head that it is given; ``None``: that is no head."""
+
+
+@dataclass(frozen=True)
+class HidLine:
+    """What is wanted of a HID device; its size limits are the kernel's.
+
+    ``keys``: it is a keyboard, taken for this program alone; what is read are ``struct input_event`` of 24 bytes.
+    ``reports``: what is read is one input report a time, what is written is one output report, each with its
+    report number first where the device has numbered reports (written: always, 0 where it has none).
+    """
+
+    kind: Literal["keys", "reports"]
+
+
+Line = SerialLine | UsbLine | HidLine
 """What a driver may ask of the link it opens."""
 
 

@@ -4,6 +4,7 @@ A driver names the forms it understands. Those of byte streams and of USB and HI
 library opens the device itself bring their own forms.
 
 * ``serial:///dev/hall-edge/pad?baud=9600&parity=N&data_bits=8&stop_bits=1`` — a serial line by its node
+* ``serial:1a86:7523?serial=0001&port=1-1.4&baud=9600`` — one by the numbers of its USB device, wherever its node is
 * ``tcp://192.0.2.7:4001`` — a device on the network, or a serial-to-network converter
 * ``replay:///var/tmp/visit.rec?split=7&chunk=1`` — a recording
 * ``usb:0400:c35a?serial=0001&port=1-1.4`` — a USB device by its numbers, and by serial number or place if need be
@@ -33,7 +34,7 @@ Allowed = Sequence[int | str] | range | re.Pattern[str]
 
 @dataclass(frozen=True)
 class Address:
-    """Where a device is: ``target`` is a path for ``serial`` and ``replay``, ``host:port`` for ``tcp``."""
+    """Where a device is: ``target`` is a path, ``host:port``, or ``VVVV:PPPP`` of a USB device."""
 
     scheme: str
     target: str
@@ -64,7 +65,9 @@ def parse_address(text: str, forms: Sequence[AddressForm] | None = None) -> Addr
         scheme = re.split("[:?]", text, maxsplit=1)[0]
         prefixes = {one.prefix: one for one in forms}
         as_node = f"serial://{text}" if "serial://" in prefixes and _NODE.fullmatch(text) else None
-        close = {one.scheme: one.prefix for one in forms}.get(nearest(scheme, [one.scheme for one in forms]) or "")
+        close = {one.scheme: one.prefix for one in reversed(forms)}.get(
+            nearest(scheme, [one.scheme for one in forms]) or ""
+        )
         action = f"begin it with {', '.join(prefixes)}"
         cause = f"the address begins with no known scheme, but {quoted(scheme)}"
         raise ConfigError([Problem("CFG-131", cause, action, as_node or close)])
@@ -78,6 +81,13 @@ def parse_address(text: str, forms: Sequence[AddressForm] | None = None) -> Addr
     if any(problems):
         raise ConfigError([problem for problem in problems if problem])
     return Address(form.scheme, posixpath.normpath(target) if form.path else target, options)
+
+
+def place_of(text: str) -> str:
+    """Return the part of an address that says which device it is, without how to speak to it."""
+    target, _, query = text.partition("?")
+    which = sorted(option for option in query.split("&") if option.partition("=")[0] in _ONE_OF_SEVERAL)
+    return f"{target}?{'&'.join(which)}" if which else target
 
 
 def split_host(text: str, default_port: int | None = None) -> tuple[str, int]:
@@ -143,19 +153,21 @@ SERIAL_NUMBER = re.compile(r"[!-~ ]{1,126}")
 USB_PORT = re.compile(r"\d{1,3}-\d{1,3}(\.\d{1,3}){0,6}")
 _USB_ID = r"[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}"
 _ONE_OF_SEVERAL: Mapping[str, Allowed] = {"serial": SERIAL_NUMBER, "port": USB_PORT}
-SERIAL = AddressForm(
-    "serial://",
-    path_check("serial://"),
-    {"baud": _BAUD, "data_bits": (5, 6, 7, 8), "parity": ("N", "E", "O"), "stop_bits": (1, 2)},
-    path=True,
+_LINE: Mapping[str, Allowed] = {
+    "baud": _BAUD, "data_bits": (5, 6, 7, 8), "parity": ("N", "E", "O"), "stop_bits": (1, 2)
+}  # fmt: skip
+SERIAL = AddressForm("serial://", path_check("serial://"), _LINE, path=True)
+SERIAL_USB = AddressForm(
+    "serial:", pattern_check(_USB_ID, "serial:///dev/… or serial:VVVV:PPPP"), {**_LINE, **_ONE_OF_SEVERAL}
 )
+"""A serial line by the ids of the USB device that has it: whatever its node is called now."""
 TCP = AddressForm("tcp://", host_check("tcp://HOST:PORT"))
 REPLAY = AddressForm("replay://", path_check("replay://"), {"split": range(65536), "chunk": range(1, 4097)}, path=True)
 USB = AddressForm("usb:", pattern_check(_USB_ID, "usb:VVVV:PPPP, as lsusb shows them"), _ONE_OF_SEVERAL)
 USBIP = AddressForm("usbip://", host_check("usbip://HOST:PORT/BUSID", r"/[\w.-]{1,31}", 3240))
 HID = AddressForm("hid:", pattern_check(_USB_ID, "hid:VVVV:PPPP or hid:///dev/…"), _ONE_OF_SEVERAL)
 HID_NODE = AddressForm("hid://", path_check("hid://"), path=True)
-BYTE_STREAMS = (SERIAL, TCP, REPLAY)
+BYTE_STREAMS = (SERIAL, SERIAL_USB, TCP, REPLAY)
 LINKS = (*BYTE_STREAMS, USB, USBIP, HID, HID_NODE)
 
 

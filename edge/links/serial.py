@@ -6,13 +6,13 @@ import contextlib
 import errno
 import os
 import termios
-from pathlib import Path
 
 import serial
 
 from edge.errors import DeviceAbsent, DeviceAccess, DeviceBusy, DeviceLost, DeviceProtocol, Unsupported
 from edge.links import SerialLine
 from edge.links.fd import FdLink, Tap
+from edge.links.holder import action_against, holder_of
 
 
 class SerialLink(FdLink):
@@ -76,19 +76,7 @@ def _ours(path: str, error: Exception) -> Exception:
         )
     if number in (errno.EBUSY, errno.EAGAIN):
         holder = holder_of(path)
-        action = f"close {holder}" if holder else "close the other program (lsof names it)"
-        return DeviceBusy(f"{path} is held by {holder or 'another program'}", code="SER-103", action=action)
+        what = f"{path} is held by {holder or 'another program'}"
+        return DeviceBusy(what, code="SER-103", action=action_against(holder))
     why = errno.errorcode.get(number or 0, "unknown reason")
     return DeviceProtocol(f"{path} is no serial line ({why})", code="SER-106", action="check the device's address")
-
-
-def holder_of(path: str) -> str | None:
-    """Return ``"name (pid n)"`` of a program that has *path* open, as far as we may look; else ``None``."""
-    wanted = os.path.realpath(path)
-    for process in Path("/proc").glob("[0-9]*"):
-        if process.name == str(os.getpid()):
-            continue
-        with contextlib.suppress(OSError):
-            if any(os.path.realpath(fd) == wanted for fd in (process / "fd").iterdir()):
-                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
-    return None

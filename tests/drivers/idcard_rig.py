@@ -12,6 +12,7 @@ from drivers._sdt_settings import IdCardSettings
 from drivers.idcard_sdt import SdtIdCardDriver
 from edge.errors import DeviceLost, JobCancelled, Unsupported
 from edge.events import Payload, ReadCard
+from edge.links import Line as LinkLine
 from edge.links import SerialLine
 from simulators.faults import SPOILERS, Line, fault_from
 from simulators.idcard_sdt import IdCardReader
@@ -116,9 +117,9 @@ class Rig(BytePort):
 
     # --- Port
 
-    def open(self, line: SerialLine | None = None) -> Rig:
+    def open(self, line: LinkLine | None = None) -> Rig:
         self.opened += 1
-        self.rate = line.baud if line else 9600
+        self.rate = line.baud if isinstance(line, SerialLine) else 9600
         return self
 
     def monotonic(self) -> float:

@@ -17,7 +17,7 @@ import pytest
 from drivers.pad_serial import PadSettings, SerialPad
 from edge.errors import DeviceLost, JobCancelled
 from edge.events import Evaluate, Payload, Rated
-from edge.links import SerialLine
+from edge.links import Line
 from tests.support.port import BytePort
 
 SESSION = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -85,10 +85,10 @@ class FakePort(BytePort):
 
     def __init__(self, link: FakeLink) -> None:
         self.link = link
-        self.line: SerialLine | None = None
+        self.line: Line | None = None
         self.lines: list[tuple[str, dict[str, float | str | bool]]] = []
 
-    def open(self, line: SerialLine | None = None) -> FakeLink:
+    def open(self, line: Line | None = None) -> FakeLink:
         self.line = line
         return self.link
 

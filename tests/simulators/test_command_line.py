@@ -105,7 +105,7 @@ def test_it_stays_after_its_scenario(start: Start, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint", "code"),
     [
-        (("id-1=idcard",), "id-1: unknown model 'idcard'; did you mean 'idcard_sdt'?", 2),
+        (("id-1=idcard_sd",), "id-1: unknown model 'idcard_sd'; did you mean 'idcard_sdt'?", 2),
         (("id-1",), "a device is written NAME=MODEL", 2),
         (("id-1=idcard_sdt,lenient",), "'lenient' is one word too many", 2),
         (("id-1=idcard_sdt,wrong-order=99",), "id-1: unknown value of wrong-order '99'", 2),
