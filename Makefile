@@ -29,7 +29,7 @@ lint: setup-test ## ruff, mypy --strict, the one-way rule
 bench: setup-test ## measured numbers of this machine
 	$(BIN)/python -m tests.bench $(ARGS)
 
-contract: setup-test ## write docs/contract anew from edge/events.py
+contract: setup-test ## write docs/contract anew from edge/events/
 	$(BIN)/python -m edge.contract docs/contract
 
 # Needs any Python >= 3.11. Pins stay as they are unless pyproject.toml asks for others; UPGRADE=1 takes the

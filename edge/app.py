@@ -6,11 +6,10 @@ import asyncio
 import contextlib
 import functools
 import os
-import re
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,13 +18,17 @@ import msgspec
 
 from edge import __version__, logs
 from edge import health as healths
+from edge.blobs.desk import BlobDesk
+from edge.case import OpenCase
 from edge.commands import Commands
 from edge.config import Config, Device
 from edge.control import Control
 from edge.driver import Driver
 from edge.envelope import Draft, EnvelopeRenderer
-from edge.errors import EdgeError, StoreError
+from edge.errors import StoreError
 from edge.events import Payload, Quarantined, StandsFor, Tombstone
+from edge.hotplug import Hotplug
+from edge.lanes.process import RemoteDriver
 from edge.outbox import Outbox, Row
 from edge.port import DevicePort
 from edge.publisher import Publisher
@@ -51,7 +54,7 @@ class Daemon:
         self._config = config
         self._state = Path(config.paths.state)
         self._since = healths.stamp()
-        self._case: str | None = None
+        self._case = OpenCase()
         self._told = False  # whether the broker has our own status
         self._topics = Topics(config.window.hall, config.window.window)
         self._stop = asyncio.Event()
@@ -75,28 +78,34 @@ class Daemon:
         config = self._config
         names = [subscriber.name for subscriber in config.subscribers]
         self._window_key = KeptKey(self._state / "window-key.jwk")
+        sealer = self._sealer()
         self._renderer = EnvelopeRenderer(
-            config.window.hall, config.window.window, lab=config.window.lab, sealer=self._sealer()
+            config.window.hall, config.window.window, lab=config.window.lab, sealer=sealer
         )
-        name = f"hall-edge-{config.window.hall}-{config.window.window}"
+        address = broker_address(config.mqtt, f"hall-edge-{config.window.hall}-{config.window.window}")
         self._publisher = Publisher(
-            broker_address(config.mqtt, name), self._topics, config.mqtt.window, lambda: self._status("offline"),
-            self._heard, self._refused,
-        )  # fmt: skip
+            address, self._topics, config.mqtt.window, lambda: self._status("offline"), self._heard, self._refused
+        )
         self._outbox = Outbox(self._state / "outbox.db", self._renderer.render, self._publisher.offer, names)
         self._outbox.on_failure = self._store_failed
         self._outbox.open()
         self._replays = Replays(self._outbox, self._topics, names, self._tombstone, self._publisher.wake)
-        self._health = healths.HealthWatch(self._outbox, self._publisher, self._replays)
+        self._blobs = BlobDesk(
+            self._state / "blobs", config.blobs, self._outbox, address, self._topics,
+            seals=sealer is not None, packet_limit=lambda: self._publisher.max_packet_bytes,
+        )  # fmt: skip
+        self._replays.on_blob_wanted = self._blobs.bulk.ask
+        self._health = healths.HealthWatch(self._outbox, self._publisher, self._replays, self._blobs)
         digest_key = kept_bytes(self._state / "digest-key")
+        self._hotplug = Hotplug(self._devices, self._state / "units.json")
         for device in config.devices:
             if device.enabled:
-                make = functools.partial(_make, device, digest_key)
+                make = functools.partial(_make, device, digest_key, self._hotplug)
                 self._devices[device.name] = Supervisor(device.name, make, self._accept, self._publish_device)
         self._commands = Commands(
             self._devices, self._outbox, self._topics, self._publisher.send, self._window_key.opened
         )
-        self._commands.window_commands = {"case-open": self._case_open, "case-close": self._case_close}
+        self._commands.window_commands = {"case-open": self._case.open, "case-close": self._case.close}
         self._control = Control(Path(config.paths.run) / "control.sock", self.snapshot)
 
     def _sealer(self) -> Sealer | None:
@@ -119,6 +128,8 @@ class Daemon:
         await self._control.start()
         self._publish_start()
         self._publisher.start(self._outbox, self._replays)
+        self._blobs.start()
+        self._hotplug.start()
         tasks = [asyncio.create_task(device.run(), name=name) for name, device in self._devices.items()]
         tasks.append(asyncio.create_task(self._tell_health(), name="health"))
         for task in tasks:
@@ -134,12 +145,14 @@ class Daemon:
 
     async def _shut_down(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         """Take everything down within a second, whatever hangs; what hangs is left to the end of the process."""
+        self._hotplug.stop()
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks, timeout=0.25)
         await self._commands.drain(0.1)
         await self._control.stop()
         self._publisher.stop(self._status("offline"), wait_s=0.4)
+        self._blobs.bulk.end(wait_s=0.1)
         self._outbox.close()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -167,8 +180,9 @@ class Daemon:
         """Make a device's events durable. Called in its lane's thread."""
         mode = self._configured[device.name].mode
         mode = "simulated" if device.port.simulated and mode == "live" else mode
-        case = case or self._case
-        return self._outbox.commit([Draft(device.name, event, mode, case) for event in events])
+        case = case or self._case.current
+        drafts = [Draft(device.name, event, mode, case) for event in events]
+        return self._blobs.intake.commit(device.port, drafts)
 
     def _refused(self, seq: int, reason: int) -> None:
         """Called in the MQTT thread when the broker refuses an event for good."""
@@ -205,17 +219,6 @@ class Daemon:
                 self._told = self._told or ours
             elif int(seen.get("epoch") or 0) <= self._outbox.epoch and not self._stop.is_set():
                 self._publisher.send(self._status("online"))
-
-    def _case_open(self, params: Mapping[str, Any]) -> Mapping[str, Any]:
-        case = params.get("case")
-        if not isinstance(case, str) or not re.fullmatch("[A-Za-z0-9-]{1,64}", case):
-            raise EdgeError("case-open needs a case of 1 to 64 letters, digits and hyphens", code="CMD-101")
-        self._case = case
-        return {}
-
-    def _case_close(self, _params: Mapping[str, Any]) -> Mapping[str, Any]:
-        self._case = None
-        return {}
 
     # -- state --------------------------------------------------------------------------------------
 
@@ -287,7 +290,9 @@ def _retained(topic: str, body: msgspec.Struct) -> Message:
     return Message(topic, msgspec.json.encode(body), retain=True, content_type="application/json")
 
 
-def _make(device: Device, digest_key: bytes) -> tuple[Driver, DevicePort]:
+def _make(device: Device, digest_key: bytes, hotplug: Hotplug) -> tuple[Driver, DevicePort]:
     public = device.driver_type.public_traffic
-    port = DevicePort(device.name, device.address, digest_key, public_traffic=public)
+    port = DevicePort(device.name, device.address, digest_key, public_traffic=public, plugged=hotplug.found)
+    if device.driver_type.lane == "process":
+        return RemoteDriver(device.driver_type, device.settings, port), port
     return device.driver_type(device.settings, port), port

@@ -19,6 +19,7 @@ EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_CONFIG, EXIT_RUNNING, EXIT_INTER
 _TOOLS = {
     "status": "show what the running daemon says now",
     "watch": "show it live, until Ctrl-C",
+    "discover": "list what is plugged in, the driver that fits, and the configuration lines to paste",
     "listen": "print events as a back office sees them",
     "request": "send a command to a device and print its replies",
     "demo": "run a whole window with simulated devices and an embedded broker",

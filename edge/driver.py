@@ -108,6 +108,8 @@ class Driver(ABC):
     """``process``: the driver stands on native code that can crash or hang, and runs in a child process."""
     memory_mb: ClassVar[int] = 512
     """A driver in a process of its own may use so much memory (RLIMIT_DATA)."""
+    search_is_slow: ClassVar[bool] = False
+    """Whether :meth:`search` asks the network, or takes its time: it then runs only with ``discover --network``."""
     commands: ClassVar[tuple[type[Params], ...]] = ()
     """The commands :meth:`execute` understands, as the contract's parameter types."""
     poll_limit_s: ClassVar[float] = 5.0
@@ -148,7 +150,10 @@ class Driver(ABC):
 
     @classmethod
     def fits(cls, found: Plugged) -> Offer | None:
-        """Return what to configure for *found*, a piece of hardware that is plugged in; ``None``: not ours."""
+        """Return what to configure for *found*, a piece of hardware that is plugged in; ``None``: not ours.
+
+        Asked for every node and every USB device; ``edge.plugged.address_of`` makes the address. Must disturb nothing.
+        """
         del found
         return None
 

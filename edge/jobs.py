@@ -6,10 +6,13 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from edge.errors import EdgeError, JobCancelled
 from edge.events import Params
-from edge.outbox import Row
+
+if TYPE_CHECKING:
+    from edge.outbox import Row  # a driver's process has no outbox
 
 _TEXT_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 

@@ -6,24 +6,29 @@
        ▲                 │ error (its class says which state)
        └── back-off ── absent · denied · held · stuck · fault · attention
 
-An absent device is opened as soon as its node is there; everything else is retried with a jittered back-off,
-0.5 → 30 s, or as soon as it was unplugged and plugged in again. The first failure is logged loudly, repeats
-quietly, the return once with its duration.
+An absent device is opened as soon as it is plugged in; everything else is retried with a jittered back-off,
+0.5 → 30 s, or as soon as it was unplugged and plugged in again. One that comes and goes all the time is left alone
+for up to 10 s and needs attention. The first failure is logged loudly, repeats quietly, the return once with its
+duration.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from edge import logs
 from edge.driver import DeviceInfo, Driver
-from edge.errors import DeviceAbsent, DeviceError, DeviceLost, EdgeError, JobCancelled
+from edge.errors import DeviceAbsent, DeviceAttention, DeviceError, DeviceLost, EdgeError, JobCancelled
 from edge.events import Payload
+from edge.flapping import LOSSES, Flapping
 from edge.jobs import DeviceJob
 from edge.lanes.thread import DriverBug, ThreadLane
 from edge.outbox import Row
@@ -31,9 +36,24 @@ from edge.port import DevicePort
 from edge.wire import State
 
 _BACKOFF_S = (0.5, 30.0)
+_MENDED_S = 1.5  # whoever takes out jammed paper does not wait for half a minute
 _LOOK_S = 0.2  # how often an absent device's node is looked for
 _STEADY_S = 10.0  # ready for so long: the next failure starts with the shortest back-off again
+_OWN_ERROR_S = 0.3  # how long a pulled device's own link has to say so itself, more exactly
 USABLE = ("ready", "busy")
+
+
+class Notice(NamedTuple):
+    """What a person should know of a device that works all the same."""
+
+    reason: str
+    code: str
+    action: str
+
+
+_FLAPPING = Notice(
+    f"flapping: it went away {LOSSES} times within a minute", "DEV-109", "check its cable and plug, then the hub"
+)
 
 
 @dataclass(frozen=True)
@@ -66,6 +86,10 @@ class Supervisor:
         self.current = DeviceState("starting", clock())
         self.failures = 0
         self.bugs = 0
+        self.usb_serial: str | None = None
+        """The serial number of its USB device, as far as one is known."""
+        self.on_ready: Callable[[Supervisor], None] = lambda _: None
+        """Called when it is open, before that is told."""
         self._make = make
         self._accept = accept
         self._changed = changed
@@ -74,6 +98,12 @@ class Supervisor:
         self._lane: ThreadLane | None = None
         self._ready_at = 0.0
         self._down_since: float | None = None
+        self._flapping = Flapping(clock)
+        self._notice: Notice | None = None
+        self._pulled: asyncio.Future[Any] | None = None
+        self._opened_at = 0.0
+        self._nap: asyncio.Future[None] | None = None
+        self._poked = False
 
     @property
     def kind(self) -> str:
@@ -113,13 +143,44 @@ class Supervisor:
         proof = self.port.last_proof
         return None if proof is None else max(0.0, self.port.monotonic() - proof)
 
+    def plugged(self) -> None:
+        """Try at once: it has just been plugged in."""
+        if not self.usable:
+            self.failures, self._poked = 0, True
+            if self._nap is not None:
+                self._nap.cancel()
+
+    def unplugged(self, opened_before: float = math.inf) -> None:
+        """Let go of it, if it was opened before that time: it has just been pulled out."""
+        if self._pulled is not None and not self._pulled.done() and self._opened_at < opened_before:
+            self._pulled.set_result("it was unplugged")
+
+    def reopen(self, why: str) -> None:
+        """Let go of it and open it again: nobody knows what its handle is worth."""
+        self.plugged()
+        if self._pulled is not None and not self._pulled.done():
+            self._pulled.set_result(why)
+            self._poked = True
+
+    def tell(self, notice: Notice | None) -> None:
+        """Show *notice* in the status while the device works, and log it once; ``None`` takes it back."""
+        if notice == self._notice:
+            return
+        self._notice = notice
+        if notice is not None:
+            self._log.warning(notice.reason, extra={"fields": {"code": notice.code, "action": notice.action}})
+        if self.usable:
+            self._works(self.current.state)
+
     async def _live(self) -> None:
         """Open the device and serve it until something fails."""
+        self._pulled, self._opened_at = asyncio.get_running_loop().create_future(), self._clock()
         self._lane = ThreadLane(
             self.name, self.driver, self.port, lambda events, case: self._accept(self, events, case)
         )
         self._lane.on_change = self._look_busy
         self.info = await self._lane.open()
+        self.port.simulated = self.port.simulated or self.info.simulated
         waiting = self.driver.proof_s is not None and self.port.last_proof is None
         if not waiting:
             self._ready()
@@ -127,11 +188,19 @@ class Supervisor:
             self._enter("starting", reason="waiting for the first sign of life")
         serving = asyncio.ensure_future(self._lane.serve())
         try:
-            while waiting and not serving.done():
-                await asyncio.wait([serving], timeout=_LOOK_S)
-                if self.port.last_proof is not None:
+            while not serving.done():
+                patience_s = _LOOK_S if waiting or self._flapping.active else None
+                await asyncio.wait([serving, self._pulled], timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+                if waiting and self.port.last_proof is not None:
                     waiting = False
                     self._ready()
+                if self._flapping.calm() and self.usable:
+                    self._works(self.current.state)
+                if self._pulled.done():
+                    await asyncio.wait([serving], timeout=_OWN_ERROR_S)
+                    break
+            if not serving.done():
+                raise DeviceLost(self._pulled.result())
             await serving
         finally:
             serving.cancel()
@@ -141,14 +210,21 @@ class Supervisor:
     def _ready(self) -> None:
         if self._down_since is not None:
             away_s = round(self._clock() - self._down_since, 1)
-            self._log.info("the device is back", extra={"fields": {"away_s": away_s, "tries": self.failures}})
+            level = logging.DEBUG if self._flapping.active else logging.INFO
+            self._log.log(level, "the device is back", extra={"fields": {"away_s": away_s, "tries": self.failures}})
         self._down_since = None
+        self._poked = False
         self._ready_at = self._clock()
-        self._enter("ready")
+        self.on_ready(self)
+        self._works("ready")
+
+    def _works(self, state: State) -> None:
+        """Enter a usable state, with what should be known of it."""
+        self._enter(state, *(_FLAPPING if self._flapping.active else self._notice or ()))
 
     def _look_busy(self) -> None:
         if self._lane is not None and self.usable:
-            self._enter("busy" if self._lane.busy else "ready")
+            self._works("busy" if self._lane.busy else "ready")
 
     def _failed(self, error: EdgeError) -> None:
         if self.usable and self._clock() - self._ready_at > _STEADY_S:
@@ -160,9 +236,15 @@ class Supervisor:
             self.bugs += 1
             self._log.error(error.message, exc_info=error.__cause__, extra={"fields": {"code": error.code}})
         state: State = error.state if isinstance(error, DeviceError) else "fault"
+        quiet = self._flapping.active and state == "absent"
+        pulled, self._pulled = self._pulled, None
+        if state == "absent" and (self.usable or (pulled is not None and pulled.done())):
+            self._flapping.lost()
+        if self._flapping.active and state == "absent":
+            state, error = DeviceAttention.state, DeviceAttention(_FLAPPING[0], code=_FLAPPING[1], action=_FLAPPING[2])
         known = self.current.state == state and self.current.code == error.code
         fields = {"code": error.code, "state": state, "action": error.action, "tries": self.failures}
-        (self._log.debug if known else self._log.warning)(error.message, extra={"fields": fields})
+        (self._log.debug if known or quiet else self._log.warning)(error.message, extra={"fields": fields})
         if not known:
             self._enter(state, error.message, error.code, error.action)
 
@@ -179,15 +261,27 @@ class Supervisor:
     async def _pause(self) -> None:
         """Wait before the next try: for the back-off, and until the device's node is there."""
         # jittered, so that the devices of a hub do not come back at the same moment
-        delay = min(_BACKOFF_S[1], _BACKOFF_S[0] * 2 ** min(self.failures - 1, 6)) * random.uniform(0.5, 1.0)  # noqa: S311
-        end = self._clock() + delay
+        longest = _MENDED_S if self.current.state == "attention" else _BACKOFF_S[1]
+        delay = min(longest, _BACKOFF_S[0] * 2 ** min(self.failures - 1, 6)) * random.uniform(0.5, 1.0)  # noqa: S311
+        start = self._clock()
+        end = start + (self._flapping.pause_s if self._flapping.active else delay)
         while not self.port.present() or self._clock() < end:
-            if not self.port.present():
-                self.failures, end = 0, self._clock()  # what is plugged in again is a new start
-                if self.current.state != "absent":
-                    absent = DeviceAbsent(f"{self.port.address.target} is not there any more")
-                    self._enter("absent", absent.message, absent.code, absent.action)
-            await self._sleep(min(_LOOK_S, max(0.0, end - self._clock()) or _LOOK_S))
+            self._flapping.calm()
+            if self._poked or not self.port.present():
+                self.failures, end = 0, start + self._flapping.pause_s  # what is plugged in again is a new start
+                self._poked = False
+            if not self.port.present() and self.current.state != "absent" and not self._flapping.active:
+                absent = DeviceAbsent(f"{self.port.address.target} is not there any more")
+                self._enter("absent", absent.message, absent.code, absent.action)
+            await self._rest(min(_LOOK_S, max(0.0, end - self._clock()) or _LOOK_S))
+
+    async def _rest(self, wait_s: float) -> None:
+        """Wait, at most until the device is plugged in."""
+        self._nap = asyncio.ensure_future(self._sleep(wait_s))
+        try:
+            await asyncio.wait([self._nap])
+        finally:
+            self._nap.cancel()
 
     def _renew(self) -> None:
         """Make driver and port anew; one that cannot be made is tried again with the old ones."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.support.aio", "tests.support.broker", "tests.support.leaks", "tests.support.window"]
+pytest_plugins = [
+    "tests.support.aio", "tests.support.broker", "tests.support.leaks", "tests.support.plugboard", "tests.support.window",
+]  # fmt: skip
 
 # A slow machine is no bug of the code; pytest-timeout stops what hangs.
 settings.register_profile("hall-edge", settings(), deadline=None)

@@ -20,8 +20,9 @@ SmartCardField = Literal[
 ]  # fmt: skip
 SmartCardRejection = Literal[
     "removed-too-early", "mute", "needs-psam", "use-id-card-reader", "not-supported", "read-failed",
-    "unreadable-record",
+    "unreadable-record", "held",
 ]  # fmt: skip
+"""``held``: another program has the card for itself."""
 SmartCardWarning = Literal["check-digit", "expired", "unusual-length", "unknown-nation", "incomplete"]
 Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})+$(?!\n)", description="bytes in hex")]
 

@@ -12,6 +12,7 @@ import pytest
 
 from edge import config
 from edge.config import Config
+from edge.errors import ConfigError
 from edge.config.rules import is_loopback, parse_broker
 from tests.config.conftest import GOOD, Write
 from tests.config.sample_drivers.card import CardDriver, CardSettings
@@ -111,6 +112,15 @@ def test_a_disabled_device_needs_no_key_and_leaves_its_port_to_another(load: Loa
     other = '[[device]]\nname = "pad-1"\ndriver = "pad"\naddress = "serial:///dev/pts/3?baud=9600"\n'
     found = load(SMALL + spare + other)
     assert [(device.enabled, device.personal) for device in found.devices] == [(False, False), (True, False)]
+
+
+def test_two_identical_devices_are_told_apart_by_port_or_serial_number(load: Load) -> None:
+    table = '[[device]]\nname = "pad-{0}"\ndriver = "pad"\naddress = "serial:1a86:7523?{1}"\n'
+    both = SMALL + table.format(1, "baud=9600&port=1-1.3") + table.format(2, "port=1-1.4&baud=9600")
+    assert [device.address.options["port"] for device in load(both).devices] == ["1-1.3", "1-1.4"]
+    with pytest.raises(ConfigError) as refused:
+        load(both.replace("port=1-1.4&baud=9600", "baud=19200&port=1-1.3"))
+    assert [problem.code for problem in refused.value.problems] == ["CFG-134"]
 
 
 def test_warnings_do_not_stop(load: Load) -> None:

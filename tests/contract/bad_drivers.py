@@ -7,6 +7,8 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
+
 from drivers.code_serial import SerialScanner
 from drivers.pad_serial import SerialPad
 from edge.driver import DeviceInfo, Driver, Job
@@ -18,6 +20,12 @@ from tests.contract.benches import DriverBench, simulated
 
 class Works(SerialScanner):
     """Breaks nothing."""
+
+
+class WorksElsewhere(SerialScanner):
+    """Breaks nothing, in a process of its own."""
+
+    lane = "process"
 
 
 class OpensInConstructor(SerialScanner):
@@ -150,6 +158,7 @@ def _pad(driver: type[Driver]) -> DriverBench:
 
 
 WORKS = _gun(Works)
+WORKS_ELSEWHERE = msgspec.structs.replace(_gun(WorksElsewhere), line=False, absent="serial:///dev/hall-edge/absent")
 OPENS_IN_CONSTRUCTOR = _gun(OpensInConstructor)
 CANNOT_BE_INTERRUPTED = _gun(CannotBeInterrupted)
 KEEPS_ITS_HANDLE = _gun(KeepsItsHandle)

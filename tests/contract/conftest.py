@@ -31,7 +31,10 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "bench_name" in metafunc.fixturenames:
-        metafunc.parametrize("bench_name", chosen(metafunc.config))
+        names = chosen(metafunc.config)
+        if "line_desk" in metafunc.fixturenames:
+            names = [name for name in names if find(name).line]
+        metafunc.parametrize("bench_name", names)
 
 
 @pytest.fixture
@@ -39,3 +42,9 @@ def desk(bench_name: str, tmp_path: Path) -> Iterator[Desk]:
     """A driver, its device and the cable between them."""
     with ExitStack() as stack:
         yield Desk(bench_name, find(bench_name), tmp_path, stack)
+
+
+@pytest.fixture
+def line_desk(desk: Desk) -> Desk:
+    """The same, but only of drivers on a serial line: what it says can be cut and disturbed."""
+    return desk

@@ -13,9 +13,11 @@ from edge.driver import Driver
 from edge.errors import DeviceError, EdgeError
 from edge.events import Payload
 from edge.jobs import DeviceJob
-from tests.contract.benches import DriverBench, Hand
+from edge.lanes.process import RemoteDriver
+from edge.links.address import Address, parse_address
+from tests.contract.benches import Attached, DriverBench, Hand
 from tests.contract.cable import Cable
-from tests.contract.harness import Call, HarnessPort, held, polled, taken
+from tests.contract.harness import Asleep, Call, HarnessPort, held, polled, taken
 from tests.support.wait import wait_until
 
 CODE = re.compile(r"[A-Z]{3}-\d{3}")
@@ -36,28 +38,56 @@ class Desk:
         """What left a driver and should not have."""
 
     @cached_property
-    def hand(self) -> Hand:
-        """Who does something at the device; the device is there from now on."""
+    def device(self) -> Attached:
+        """The device; it is there from now on."""
         self.folder.joinpath("device").mkdir()
         return self.stack.enter_context(self.bench.attach(self.folder / "device" / "node"))
 
+    @property
+    def hand(self) -> Hand:
+        """Who does something at the device."""
+        return self.device.hand
+
     @cached_property
     def cable(self) -> Cable:
-        """The cable to the device, plugged in."""
-        assert self.hand is not None
-        cable = Cable(self.folder / "line", self.folder / "device" / "node")
+        """The cable to a device on a line, plugged in."""
+        assert self.bench.line, "use the fixture line_desk"
+        cable = Cable(self.folder / "line", Path(self.device.address.removeprefix("serial://")))
         self.stack.callback(cable.close)
         return cable
 
-    def port(self, node: Path | None = None) -> HarnessPort:
-        """Return a new port to the cable's node, or to another one."""
-        public = self.bench.driver_type.public_traffic
-        return HarnessPort(node or self.cable.node, public_traffic=public)
+    def plug(self) -> None:
+        """Let the device be there, if it is not."""
+        (self.cable if self.bench.line else self.device).plug()
+
+    def unplug(self) -> None:
+        """Take the device away."""
+        (self.cable if self.bench.line else self.device).unplug()
+
+    @property
+    def address(self) -> Address:
+        """Where the driver finds its device."""
+        return line(self.cable.node) if self.bench.line else self._parsed(self.device.address)
+
+    def port(self) -> HarnessPort:
+        """Return a new port to the device."""
+        return HarnessPort(self.address, public_traffic=self.bench.driver_type.public_traffic)
+
+    def absent_port(self) -> HarnessPort:
+        """Return a port to nothing."""
+        nowhere = line(self.folder / "absent") if self.bench.line else self._parsed(self.bench.absent)
+        return HarnessPort(nowhere, public_traffic=self.bench.driver_type.public_traffic)
+
+    def _parsed(self, address: str) -> Address:
+        return parse_address(address, self.bench.driver_type.addresses)
 
     def driver(self, port: HarnessPort | None = None, settings: Mapping[str, Any] | None = None) -> Driver:
         """Return a new driver; it is closed with the desk."""
-        made = self.bench.made(port or self.port(), settings)
+        port = port or self.port()
+        made = self.bench.made(port, settings)
         self.stack.callback(made.close)
+        if isinstance(made, RemoteDriver):
+            port.waiting = Asleep(made)
         return made
 
     def opened(self, settings: Mapping[str, Any] | None = None) -> tuple[Driver, HarnessPort]:
@@ -69,9 +99,10 @@ class Desk:
 
     def do(self, *lines: str) -> None:
         """Do *lines* at the device, which hears and is heard at the driver's rate."""
-        self.cable.tune()
-        for line in lines:
-            self.hand.do(line)
+        if self.bench.line:
+            self.cable.tune()
+        for words in lines:
+            self.hand.do(words)
 
     def job(self, port: HarnessPort, limit_s: float = LONG_S) -> DeviceJob:
         """Return a job for the bench's command."""
@@ -84,7 +115,7 @@ class Desk:
         """Begin the bench's command; returns when the driver waits for its device, with what it has yielded."""
         events: list[Payload] = []
         port.waiting.clear()
-        call = Call(lambda: taken(driver.execute(job.command, job), events))
+        call = Call(lambda: taken(driver, driver.execute(job.command, job), events))
         wait_until(lambda: port.waiting.is_set() or call.ended, what="the command waits")
         return call, events
 
@@ -103,6 +134,11 @@ class Desk:
         finally:
             events += found
         return events
+
+
+def line(node: Path) -> Address:
+    """Return the address of a serial line."""
+    return Address("serial", str(node), {})
 
 
 def checked(error: EdgeError) -> EdgeError:

@@ -6,6 +6,7 @@ real link in real time.
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 import threading
@@ -13,12 +14,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 from edge.driver import Driver
 from edge.errors import DeviceLost
-from edge.events import Payload
-from edge.links import Link, SerialLine
+from edge.events import BlobRef, Payload
+from edge.lanes.process import RemoteDriver
+from edge.links import Line, Link
 from edge.links.address import Address
 from edge.port import DevicePort
 
@@ -29,14 +31,44 @@ LINE_BYTES_S = 11_520.0  # 115200 baud
 DEADLINE_S = 20.0
 
 
+class Flag(Protocol):
+    """What is used of an event."""
+
+    def is_set(self) -> bool: ...
+    def set(self) -> None: ...
+    def clear(self) -> None: ...
+
+
+class Asleep:
+    """Whether a driver in a process of its own waits: it has begun something since, and its main thread sleeps."""
+
+    def __init__(self, driver: RemoteDriver) -> None:
+        self._driver = driver
+        self._before = 0
+        self._seen: tuple[str, ...] = ()
+
+    def is_set(self) -> bool:
+        if self._driver.pid is None or self._driver.beats <= self._before:
+            return False
+        after_name = Path(f"/proc/{self._driver.pid}/stat").read_text().rpartition(")")[2].split()
+        before, self._seen = self._seen, (after_name[0], *after_name[11:13])
+        return before == self._seen and self._seen[0] == "S"
+
+    def set(self) -> None:
+        raise AssertionError("its port is in its process")
+
+    def clear(self) -> None:
+        self._before = self._driver.beats
+
+
 class HarnessPort(DevicePort):
     """A device's port as the daemon has it, with a link that is watched."""
 
-    def __init__(self, node: Path, *, public_traffic: bool = False, seed: int = 0) -> None:
-        super().__init__("device", Address("serial", str(node), {}), b"contract", public_traffic=public_traffic)
+    def __init__(self, address: Address, *, public_traffic: bool = False, seed: int = 0) -> None:
+        super().__init__("device", address, b"contract", public_traffic=public_traffic)
         self.mode: Mode = "live"
         self.opened = 0
-        self.waiting = threading.Event()
+        self.waiting: Flag = threading.Event()
         """Set while the driver waits for its device."""
         self.noise: Callable[[], bytes] = lambda: self._random.randbytes(SHOUT_BYTES)
         self.passed_s = 0.0
@@ -46,10 +78,24 @@ class HarnessPort(DevicePort):
     def monotonic(self) -> float:
         return time.monotonic() + self.passed_s
 
-    def open(self, line: SerialLine | None = None) -> Link:
+    def open(self, line: Line | None = None) -> Link:
         self.opened += 1
         inner = super().open(line) if self.mode == "live" else None
         return HarnessLink(self, inner)
+
+    def idle(self, wait_s: float) -> bool:
+        with self.waits(wait_s):
+            return super().idle(wait_s)
+
+    @contextmanager
+    def waits(self, wait_s: float) -> Iterator[None]:
+        """Note that the driver waits while the context lasts."""
+        if wait_s > 0:
+            self.waiting.set()
+        try:
+            yield
+        finally:
+            self.waiting.clear()
 
 
 class HarnessLink:
@@ -65,14 +111,14 @@ class HarnessLink:
 
     def read(self, wait_s: float) -> bytes:
         if self._live:
-            with self._waits(wait_s):
+            with self._port.waits(wait_s):
                 return self._live.read(wait_s)
         heard, self._heard = (self._heard, b"") if self._played(wait_s) else (b"", b"")
         return heard
 
     def idle(self, wait_s: float) -> bool:
         if self._live:
-            with self._waits(wait_s):
+            with self._port.waits(wait_s):
                 return self._live.idle(wait_s)
         return self._played(wait_s)
 
@@ -103,15 +149,6 @@ class HarnessLink:
     @property
     def _live(self) -> Link | None:
         return self._inner if self._port.mode == "live" else None
-
-    @contextmanager
-    def _waits(self, wait_s: float) -> Iterator[None]:
-        if wait_s > 0:
-            self._port.waiting.set()
-        try:
-            yield
-        finally:
-            self._port.waiting.clear()
 
     def _check(self) -> None:
         if self._closed:
@@ -168,14 +205,20 @@ def polled(
     events: list[Payload] = [] if into is None else into
     end = driver.port.monotonic() + within_s
     while not until(events) and driver.port.monotonic() < end:
-        taken(driver.poll(0.2), events)
+        taken(driver, driver.poll(0.2), events)
     return events
 
 
-def taken(events: Iterable[Payload], into: list[Payload]) -> list[Payload]:
-    """Put *events* into a list one by one, so that those before an error are kept."""
+def taken(driver: Driver, events: Iterable[Payload], into: list[Payload]) -> list[Payload]:
+    """Put *events* into a list one by one, so that those before an error are kept; take their pictures, as the core."""
+    port = driver.port
     for event in events:
-        into.append(event)  # noqa: PERF402  # extend() would lose them
+        into.append(event)
+        ref: BlobRef | None = getattr(event, "blob", None)
+        if ref is not None and isinstance(port, DevicePort):
+            data = port.take_blob(ref.id)
+            assert len(data) == ref.size
+            assert hashlib.sha256(data).hexdigest() == ref.sha256
     return into
 
 

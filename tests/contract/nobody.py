@@ -12,6 +12,7 @@ from pathlib import Path
 
 from edge.errors import DeviceError
 from tests.contract.benches import find
+from tests.contract.desk import line
 from tests.contract.harness import HarnessPort
 
 NOBODY = 65534
@@ -20,7 +21,7 @@ NOBODY = 65534
 def main(name: str, node: str) -> int:
     """Drop all rights once everything is imported: nobody may not even read the project."""
     bench = find(name)
-    driver = bench.made(HarnessPort(Path(node)))
+    driver = bench.made(HarnessPort(line(Path(node))))
     target = Path(node).resolve()
     if os.geteuid() == 0:
         os.setgroups([])

@@ -101,13 +101,13 @@ def test_a_job_cancelled_before_it_begins_does_nothing(desk: Desk) -> None:
         call.result(SOON_S * 4)
 
 
-def test_a_command_to_a_mute_device_ends(desk: Desk) -> None:
+def test_a_command_to_a_mute_device_ends(line_desk: Desk) -> None:
     """By its deadline or by the device's error, and not later than the lane would believe in the driver."""
-    if desk.bench.command is None:
+    if line_desk.bench.command is None:
         return
-    driver, port = desk.opened()
+    driver, port = line_desk.opened()
     port.mode = "silent"
     job = ScriptJob(port, MUTE_S)
     with pytest.raises((JobCancelled, DeviceError)):
-        list(driver.execute(desk.bench.command, job))
+        list(driver.execute(line_desk.bench.command, job))
     assert port.passed_s <= MUTE_S + driver.poll_limit_s

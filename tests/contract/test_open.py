@@ -19,6 +19,7 @@ from edge.errors import DeviceAbsent, DeviceBusy, DeviceError
 from edge.registry import Registry
 from tests.contract.benches import BENCHES
 from tests.contract.desk import Desk, device_error, nothing_left
+from tests.contract.harness import polled
 from tests.support.project import ROOT
 
 HOLD = """
@@ -64,25 +65,25 @@ def test_every_driver_has_an_entry(driver: str) -> None:
 
 
 def test_the_constructor_does_nothing(desk: Desk) -> None:
-    port = desk.port(desk.folder / "absent")
+    port = desk.absent_port()
     with nothing_left(), watched(desk.folder) as seen:
-        driver = desk.bench.made(port)
+        driver = desk.bench.bare(port)
         assert not seen
         assert not port.opened
         driver.close()
 
 
 def test_what_is_not_there_is_absent(desk: Desk) -> None:
-    driver = desk.driver(desk.port(desk.folder / "absent"))
+    driver = desk.driver(desk.absent_port())
     with nothing_left(), device_error(DeviceAbsent):
         driver.open()
 
 
-def test_what_may_not_be_opened_says_so(desk: Desk) -> None:
+def test_what_may_not_be_opened_says_so(line_desk: Desk) -> None:
     """In a process of its own that is nobody: root may open everything."""
-    node = desk.cable.node
+    node = line_desk.cable.node
     node.chmod(0)
-    command = [sys.executable, "-m", "tests.contract.nobody", desk.name, str(node)]
+    command = [sys.executable, "-m", "tests.contract.nobody", line_desk.name, str(node)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
@@ -92,9 +93,9 @@ def test_what_may_not_be_opened_says_so(desk: Desk) -> None:
     assert told["action"]
 
 
-def test_what_another_program_holds_is_busy(desk: Desk) -> None:
-    node = desk.cable.node
-    driver = desk.driver()
+def test_what_another_program_holds_is_busy(line_desk: Desk) -> None:
+    node = line_desk.cable.node
+    driver = line_desk.driver()
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(node)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
@@ -125,12 +126,12 @@ def test_after_close_it_opens_at_once(desk: Desk) -> None:
 def test_close_never_raises_and_may_come_at_any_time(desk: Desk) -> None:
     port = desk.port()
     with nothing_left():
-        for state in (_new, _open, _failed, _lost, _released):
+        for state in (_new, _open, _failed, _lost, *([_released] if desk.bench.line else [])):
             driver = desk.bench.made(port)
             state(desk, driver, port)
             for _ in range(3):
                 driver.close()
-            desk.cable.plug()
+            desk.plug()
 
 
 def _new(_desk: Desk, _driver: Driver, _port: Any) -> None:
@@ -142,16 +143,16 @@ def _open(_desk: Desk, driver: Driver, _port: Any) -> None:
 
 
 def _failed(desk: Desk, driver: Driver, _port: Any) -> None:
-    desk.cable.unplug()
+    desk.unplug()
     with device_error(DeviceError):
         driver.open()
 
 
 def _lost(desk: Desk, driver: Driver, _port: Any) -> None:
     driver.open()
-    desk.cable.unplug()
+    desk.unplug()
     with device_error(DeviceError):
-        list(driver.poll(0.2))
+        polled(driver, lambda _: False, desk.bench.notices_s)
 
 
 def _released(_desk: Desk, driver: Driver, port: Any) -> None:

@@ -56,8 +56,8 @@ def test_it_returns_in_time_when_nothing_happens(desk: Desk) -> None:
     assert not list(driver.poll(0))
 
 
-def test_it_returns_in_time_when_the_device_is_mute(desk: Desk) -> None:
-    driver, port = desk.opened()
+def test_it_returns_in_time_when_the_device_is_mute(line_desk: Desk) -> None:
+    driver, port = line_desk.opened()
     port.mode = "silent"
     while bounded_poll(driver) and port.passed_s < ROUNDS * WAIT_S:
         pass
@@ -65,8 +65,8 @@ def test_it_returns_in_time_when_the_device_is_mute(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("shout", shouts())
-def test_it_returns_in_time_when_the_device_shouts(desk: Desk, shout: str) -> None:
-    driver, port = desk.opened()
+def test_it_returns_in_time_when_the_device_shouts(line_desk: Desk, shout: str) -> None:
+    driver, port = line_desk.opened()
     port.noise = shouts()[shout]
     port.mode = "shouting"
     for _ in range(ROUNDS):
@@ -74,13 +74,13 @@ def test_it_returns_in_time_when_the_device_shouts(desk: Desk, shout: str) -> No
             break
     driver.close()
     port.mode = "live"
-    desk.opened()
+    line_desk.opened()
 
 
-def test_opening_is_bounded_when_the_device_shouts(desk: Desk) -> None:
-    port = desk.port()
+def test_opening_is_bounded_when_the_device_shouts(line_desk: Desk) -> None:
+    port = line_desk.port()
     port.mode = "shouting"
-    driver = desk.driver(port)
+    driver = line_desk.driver(port)
     try:
         driver.open()
     except DeviceError as error:
@@ -108,11 +108,11 @@ def test_a_wake_before_a_poll_is_not_lost(desk: Desk) -> None:
     assert time.monotonic() - began < SHARP_S
 
 
-def test_silence_is_not_health(desk: Desk) -> None:
+def test_silence_is_not_health(line_desk: Desk) -> None:
     """A device that should answer and does not is stuck; one that need not either beats, or says that it may."""
-    driver, port = desk.opened()
-    if desk.bench.alive != "answers":
-        assert (driver.proof_s is not None) == (desk.bench.alive == "beats")
+    driver, port = line_desk.opened()
+    if line_desk.bench.alive != "answers":
+        assert (driver.proof_s is not None) == (line_desk.bench.alive == "beats")
         return
     port.mode = "silent"
     with device_error(DeviceTimeout):
@@ -121,12 +121,12 @@ def test_silence_is_not_health(desk: Desk) -> None:
     assert driver.proof_s is None or port.passed_s <= driver.proof_s + driver.poll_limit_s
 
 
-def test_opening_a_mute_device_fails_if_it_should_answer(desk: Desk) -> None:
-    port = desk.port()
+def test_opening_a_mute_device_fails_if_it_should_answer(line_desk: Desk) -> None:
+    port = line_desk.port()
     port.mode = "silent"
-    driver = desk.driver(port)
+    driver = line_desk.driver(port)
     with nothing_left():
-        if desk.bench.alive == "answers":
+        if line_desk.bench.alive == "answers":
             with device_error(DeviceTimeout):
                 driver.open()
         else:
@@ -135,12 +135,12 @@ def test_opening_a_mute_device_fails_if_it_should_answer(desk: Desk) -> None:
         driver.close()
 
 
-def test_opening_something_else_is_no_timeout(desk: Desk) -> None:
+def test_opening_something_else_is_no_timeout(line_desk: Desk) -> None:
     """What talks, but not this protocol, is the wrong device (FAULTS D19)."""
-    port = desk.port()
+    port = line_desk.port()
     port.mode = "shouting"
     port.noise = lambda: b"+CREG: 1\r\n\r\nOK\r\n"
-    driver = desk.driver(port)
-    if desk.bench.alive == "answers":
+    driver = line_desk.driver(port)
+    if line_desk.bench.alive == "answers":
         with device_error(DeviceProtocol):
             driver.open()

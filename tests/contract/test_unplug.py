@@ -14,30 +14,29 @@ from tests.contract.desk import Desk, device_error, nothing_left
 from tests.contract.harness import Call, plain, polled
 from tests.support.wait import wait_until
 
-SOON_S = 2.0
 CUTS = 8
 Settings = Mapping[str, Any] | None
 
 
 def test_before_it_is_opened(desk: Desk) -> None:
-    desk.cable.unplug()
+    desk.unplug()
     with nothing_left(), device_error(DeviceAbsent):
         desk.bench.made(desk.port()).open()
-    desk.cable.plug()
+    desk.plug()
     desk.opened()
 
 
 def test_after_it_was_opened(desk: Desk) -> None:
-    desk.cable.plug()
+    desk.plug()
     with nothing_left():
         driver, _ = desk.opened()
-        desk.cable.unplug()
+        desk.unplug()
         with device_error(DeviceLost, DeviceAbsent):
             polled(driver)
         with device_error(DeviceAbsent):
             driver.close()
             driver.open()
-        desk.cable.plug()
+        desk.plug()
         driver.open()
         driver.close()
 
@@ -46,12 +45,12 @@ def test_while_a_poll_waits(desk: Desk) -> None:
     driver, port = desk.opened(desk.bench.patient)
     poll = Call(lambda: list(driver.poll(10.0)))
     wait_until(port.waiting.is_set, what="the poll waits")
-    desk.cable.unplug()
+    desk.unplug()
     pulled = time.monotonic()
     with device_error(DeviceLost):
         poll.result()
         list(driver.poll(10.0))  # a driver may also find it out at its next pass
-    assert time.monotonic() - pulled < SOON_S
+    assert time.monotonic() - pulled < desk.bench.notices_s
 
 
 def test_while_a_command_waits(desk: Desk) -> None:
@@ -59,13 +58,13 @@ def test_while_a_command_waits(desk: Desk) -> None:
         return
     driver, port = desk.opened()
     call, _ = desk.execute(driver, port, desk.job(port))
-    desk.cable.unplug()
+    desk.unplug()
     pulled = time.monotonic()
     with device_error(DeviceLost):
         call.result()
-    assert time.monotonic() - pulled < SOON_S
+    assert time.monotonic() - pulled < desk.bench.notices_s
     driver.close()
-    desk.cable.plug()
+    desk.plug()
     desk.opened()
 
 
@@ -73,25 +72,25 @@ def test_before_a_command(desk: Desk) -> None:
     if desk.bench.command is None:
         return
     driver, port = desk.opened()
-    desk.cable.unplug()
+    desk.unplug()
     with device_error(DeviceLost):
         list(driver.execute(desk.bench.command, desk.job(port)))
 
 
 @pytest.mark.parametrize("cut", range(CUTS))
-def test_in_the_middle_of_what_the_device_says(desk: Desk, cut: int) -> None:
-    settings = desk.bench.personal
-    whole, size = _uncut(desk, settings)
-    driver, port = desk.opened(settings)
-    desk.cable.cut_after(max(1, size * cut // CUTS))
+def test_in_the_middle_of_what_the_device_says(line_desk: Desk, cut: int) -> None:
+    settings = line_desk.bench.personal
+    whole, size = _uncut(line_desk, settings)
+    driver, port = line_desk.opened(settings)
+    line_desk.cable.cut_after(max(1, size * cut // CUTS))
     seen: list[Payload] = []
     with device_error(DeviceLost):
-        desk.eventful(driver, port, seen)
+        line_desk.eventful(driver, port, seen)
         polled(driver, lambda _: False)
     driver.close()
     assert not [event for event in _facts(seen) if event not in whole]
-    desk.cable.plug()
-    desk.opened(settings)
+    line_desk.cable.plug()
+    line_desk.opened(settings)
 
 
 def _uncut(desk: Desk, settings: Settings) -> tuple[list[dict[str, object]], int]:

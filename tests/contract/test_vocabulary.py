@@ -24,7 +24,7 @@ def test_what_it_declares_is_of_the_right_kind(desk: Desk) -> None:
     assert driver.kind in KINDS
     assert issubclass(driver.settings_type, Settings)
     assert driver.poll_limit_s > 0
-    made = desk.bench.made(desk.port(desk.folder / "absent"))
+    made = desk.bench.bare(desk.absent_port())
     assert made.proof_s is None or made.proof_s > 0
 
 
@@ -36,7 +36,7 @@ def test_settings_refuse_what_they_do_not_know(desk: Desk) -> None:
 
 
 def test_settings_say_whether_a_person_is_in_the_events(desk: Desk) -> None:
-    made = desk.bench.made(desk.port(desk.folder / "absent"), desk.bench.personal)
+    made = desk.bench.bare(desk.absent_port(), desk.bench.personal)
     assert made.settings.needs_sealing() == (desk.bench.personal is not None)
     assert desk.bench.driver_type.public_traffic <= (desk.bench.personal is None)
 

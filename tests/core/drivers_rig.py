@@ -17,6 +17,7 @@ from edge.lanes.thread import ThreadLane
 from edge.links.address import Address
 from edge.outbox import Row
 from edge.port import DevicePort
+from tests.support.wait import wait_until_async
 
 Step = Callable[[], Any]
 HANG_LIMIT_S = 10.0
@@ -140,6 +141,14 @@ class Watched:
             progress=lambda code, _step, _of: self.progress.append(code),
             finished=lambda rows, error: self.ends.append(([row.id for row in rows], error)),
         )
+
+    async def reports(self, code: str) -> None:
+        """Wait for this progress."""
+        await wait_until_async(lambda: code in self.progress)
+
+    async def ended(self) -> None:
+        """Wait for its end."""
+        await wait_until_async(lambda: self.ends)
 
     @property
     def code(self) -> str | None:

@@ -7,6 +7,7 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from io import BytesIO
 from typing import BinaryIO, Self
 
 HOLD = -1
@@ -134,7 +135,9 @@ class Puppet:
     def _take(self, body: bytes) -> None:
         size = int.from_bytes(body[:2])
         topic, mid = body[2 : 2 + size].decode(), int.from_bytes(body[2 + size : 4 + size])
-        payload = body[5 + size + body[4 + size] :]  # the properties are shorter than 128 bytes
+        rest = BytesIO(body[4 + size :])
+        _exactly(rest, _read_number(rest))  # the properties
+        payload = rest.read()
         self.published.append((topic, payload))
         try:
             reason = self.answer(topic, payload)
@@ -177,13 +180,18 @@ def _text(text: str) -> bytes:
 def _read(stream: BinaryIO) -> tuple[int, bytes]:
     """Read one packet; return its kind and what follows its fixed header."""
     head = _exactly(stream, 1)[0]
-    size = shift = 0
+    return head >> 4, _exactly(stream, _read_number(stream))
+
+
+def _read_number(stream: BinaryIO) -> int:
+    """Read a variable byte integer."""
+    number = shift = 0
     while True:
         digit = _exactly(stream, 1)[0]
-        size |= (digit & 127) << shift
+        number |= (digit & 127) << shift
         shift += 7
         if digit < 128:
-            return head >> 4, _exactly(stream, size)
+            return number
 
 
 def _exactly(stream: BinaryIO, size: int) -> bytes:

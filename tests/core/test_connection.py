@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge import flights, publisher, transport
+from edge import connection, flights, transport
 from edge.transport import Message
 from tests.core.puppet import HOLD, SILENT, Disconnect, Puppet, publish_packet
 from tests.core.sender_rig import Sender, sending, state
@@ -20,7 +20,7 @@ from tests.support.window import BASE
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses before a reconnect."""
-    monkeypatch.setattr(publisher, "_BACKOFF_S", (0.01, 0.05))
+    monkeypatch.setattr(connection, "_BACKOFF_S", (0.01, 0.05))
 
 
 def reply(number: int, text: str) -> Message:

@@ -28,7 +28,8 @@ from edge.errors import (
 from edge.links import SerialLine, fd
 from edge.links.address import parse_address
 from edge.links.fd import FdLink
-from edge.links.serial import holder_of, open_serial
+from edge.links.holder import holder_of
+from edge.links.serial import open_serial
 from edge.port import DevicePort
 from tests.core.store_rig import child
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge import publisher, transport
+from edge import connection, transport
 from edge.transport import Message
 from tests.core.sender_rig import CLIENT_ID, sending, state
 from tests.core.store_rig import PAD_TOPIC, TOPIC
@@ -26,7 +26,7 @@ RIGHTS = f"topic readwrite #\ntopic deny {BASE}/event/{PAD_TOPIC}\ntopic deny {B
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses before a reconnect."""
-    monkeypatch.setattr(publisher, "_BACKOFF_S", (0.02, 0.1))
+    monkeypatch.setattr(connection, "_BACKOFF_S", (0.02, 0.1))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge import flights, publisher
+from edge import connection, flights
 from edge.feed import Feed
 from edge.transport import Message
 from tests.core.puppet import HOLD, Disconnect, Puppet, maximum_packet_size, receive_maximum
@@ -23,7 +23,7 @@ from tests.support.window import BASE
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten the pauses before a reconnect and before a refused message goes out again."""
-    monkeypatch.setattr(publisher, "_BACKOFF_S", (0.01, 0.05))
+    monkeypatch.setattr(connection, "_BACKOFF_S", (0.01, 0.05))
     monkeypatch.setattr(flights, "AGAIN_S", 0.01)
 
 

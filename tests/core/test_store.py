@@ -175,10 +175,10 @@ def test_a_store_of_a_newer_version_is_refused_and_not_changed(path: Path) -> No
     with opened(path) as desk:
         desk.commit("a")
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version = 2")
+    db.execute("PRAGMA user_version = 3")
     db.close()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=r"STO-103: .*format 2"):
+    with pytest.raises(StoreError, match=r"STO-103: .*format 3"):
         Desk(path)
     assert path.read_bytes() == before
     assert not aside(path)

@@ -135,6 +135,14 @@ async def test_the_pauses_grow_with_jitter_up_to_half_a_minute(node: Path) -> No
     assert len({round(pause, 3) for pause in pauses[7:]}) > 1
 
 
+async def test_the_pauses_stay_short_while_somebody_mends_it(node: Path) -> None:
+    bench = Bench(node, [fails(DeviceAttention("x"))])
+    async with running(bench):
+        await wait_until_async(lambda: len(bench.opened_at) > 9, 10)
+    pauses = [later - earlier for earlier, later in zip(bench.opened_at, bench.opened_at[1:], strict=False)]
+    assert 0.75 <= max(pauses[3:]) <= 1.51
+
+
 async def test_the_pauses_begin_anew_after_a_good_time(node: Path) -> None:
     bench = Bench(node, [fails(DeviceFault("x"))] * 6 + [DeviceInfo])
     async with running(bench):

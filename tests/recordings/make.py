@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge.links import Link, SerialLine
+from edge.links import Line, Link
 from edge.links.address import Address
 from edge.links.replay import ReplayLink
 from edge.port import DevicePort
@@ -55,7 +55,7 @@ class ReplayPort(DevicePort):
 
     link: ReplayLink
 
-    def open(self, line: SerialLine | None = None) -> Link:
+    def open(self, line: Line | None = None) -> Link:
         link = super().open(line)
         assert isinstance(link, ReplayLink)
         self.link = link

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from edge.driver import Port
 from edge.errors import DeviceLost
-from edge.links import Link, SerialLine
+from edge.links import Line, Link
 from edge.links.replay import HEAD, ticks
 from tests.support.port import BytePort
 
@@ -29,7 +29,7 @@ class Recorder(BytePort):
         self._ticks = 0
         self._steps: list[tuple[str, bytes | int]] = []
 
-    def open(self, line: SerialLine | None = None) -> Link:
+    def open(self, line: Line | None = None) -> Link:
         return RecordingLink(self, self._inner.open(line))
 
     def monotonic(self) -> float:

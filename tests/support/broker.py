@@ -54,7 +54,7 @@ class Broker:
             raise AssertionError("the broker runs already")
         tries = 1 if self.port else START_TRIES  # between our look and its bind another one may take the port
         for _ in range(tries):
-            port = self.port or _free_port()
+            port = self.port or free_port()
             if self._start_on(port):
                 self.port = port
                 return self
@@ -141,7 +141,7 @@ def mosquitto_path() -> str:
     return path
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]

@@ -23,15 +23,16 @@ def validator(file: str) -> Draft202012Validator:
 
 
 @cache
-def channels() -> tuple[tuple[re.Pattern[str], str, bool], ...]:
-    """Return ``(topic pattern, schema file, sealed)`` of every channel of the AsyncAPI document."""
+def channels() -> tuple[tuple[re.Pattern[str], str, bool, int | None], ...]:
+    """Return ``(topic pattern, schema file, sealed, most bytes)`` of what the daemon sends on every channel."""
     document = json.loads((FOLDER / "asyncapi.json").read_text(encoding="utf-8"))
     rows = []
     for channel in document["channels"].values():
-        (message,) = channel["messages"].values()
+        message = next(iter(channel["messages"].values()))  # only those of the back office have several
         reference = message.get("x-plaintext", message["payload"]).get("$ref", "")
         pattern = re.sub(r"\\{[a-z_]+\\}", "[^/]+", re.escape(channel["address"]))
-        rows.append((re.compile(pattern + r"\Z"), reference.removeprefix("./"), "x-plaintext" in message))
+        longest = message["payload"].get("maxLength")
+        rows.append((re.compile(pattern + r"\Z"), reference.removeprefix("./"), "x-plaintext" in message, longest))
     return tuple(rows)
 
 
@@ -39,12 +40,14 @@ def breaks(messages: Iterable[tuple[str, bytes, bool]]) -> list[str]:
     """Return what in *messages* (topic, payload, retained) is not as the contract says; never the values."""
     seen: Counter[str] = Counter()
     found = []
-    for topic, payload, _ in messages:
-        row = next(((file, sealed) for pattern, file, sealed in channels() if pattern.match(topic)), None)
+    for topic, payload, retained in messages:
+        row = next((row for row in channels() if row[0].match(topic)), None)
         if row is None:
             found.append(f"no channel for the topic {topic}")
             continue
-        file, sealed = row
+        _, file, sealed, longest = row
+        if longest and (retained or not 0 < len(payload) <= longest):
+            found.append(f"{topic}: {len(payload)} bytes, retained: {retained}")
         seen[file] += 1
         if not payload or not file or seen[file] > MOST_PER_CHANNEL:
             continue

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,8 @@ class Wiretap:
 
     def __init__(self, port: int) -> None:
         self.messages: list[tuple[str, bytes, bool]] = []
+        self.arrived: list[float] = []
+        """When each came, on the monotonic clock."""
         self._heard = threading.Condition()
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
@@ -51,6 +54,7 @@ class Wiretap:
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         with self._heard:
+            self.arrived.append(time.monotonic())
             self.messages.append((message.topic, bytes(message.payload), message.retain))
             self._heard.notify_all()
 
@@ -139,6 +143,7 @@ class WindowUnderTest:
         self.lab = True
         self.extra = ""
         self.allow_drivers = "[]"
+        self.program = [sys.executable, "-m", "edge"]
         self._devices: list[str] = []
 
     @property
@@ -154,10 +159,10 @@ class WindowUnderTest:
         path = self.folder / "daemon.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
-    def device(self, name: str, driver: str, lines: str = "", **options: object) -> None:
-        """Add a device to the configuration, and its simulator at a port of its own."""
-        path = self.bench.add(name, driver, **options)
-        self.foreign(name, driver, f"serial://{path}", lines)
+    def device(self, name: str, driver: str, lines: str = "", *, model: str | None = None, **options: object) -> None:
+        """Add a device to the configuration, and its simulator (*model*, else the driver's namesake)."""
+        self.bench.add(name, model or driver, **options)
+        self.foreign(name, driver, self.bench.address(name), lines)
 
     def foreign(self, name: str, driver: str, address: str, lines: str = "") -> None:
         """Add a device that has no simulator of ours."""
@@ -188,7 +193,7 @@ class WindowUnderTest:
         config = self.write_config()
         with (self.folder / "daemon.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "edge", "run", "-c", str(config)],
+                [*self.program, "run", "-c", str(config)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         if ready:

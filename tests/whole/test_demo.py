@@ -16,7 +16,7 @@ from tests.support.wait import wait_until
 DEMO = [sys.executable, "-m", "edge", "demo", "--pause", "0"]
 
 
-def processes_in(folder: Path) -> list[str]:
+def processes_in(short_path: Path) -> list[str]:
     """Return the command lines of all processes that name *folder*."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -24,23 +24,18 @@ def processes_in(folder: Path) -> list[str]:
             line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         except OSError:
             continue
-        if str(folder) in line:
+        if str(short_path) in line:
             found.append(line)
     return found
 
 
-@pytest.fixture
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A temporary folder with a short name: a unix socket's path has at most 107 characters."""
-    return tmp_path_factory.mktemp("d")
-
-
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("broker", ["mosquitto", "rumqttd"])
-def test_all_visits_show_all_events_and_leave_nothing(folder: Path, broker: str) -> None:
-    environ = os.environ | {"TMPDIR": str(folder), "HALL_EDGE_DEMO_BROKER": broker}
+def test_all_visits_show_all_events_and_leave_nothing(tmp_path: Path, short_path: Path, broker: str) -> None:
+    environ = os.environ | {"TMPDIR": str(short_path), "HALL_EDGE_DEMO_BROKER": broker}
+    pictures = tmp_path / "pictures"
     demo = subprocess.run(
-        [*DEMO, "--visits", str(len(SCENES)), "--pull", "pad-1"],
+        [*DEMO, "--visits", str(len(SCENES)), "--pull", "pad-1", "--pictures", str(pictures)],
         env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=150, check=False,
     )  # fmt: skip
     assert demo.returncode == 0, demo.stdout + demo.stderr
@@ -55,19 +50,22 @@ def test_all_visits_show_all_events_and_leave_nothing(folder: Path, broker: str)
     assert "pad-1 is ready" in demo.stdout
     accepted = demo.stdout.partition("accepted ")[2].split()[0]
     assert f"confirmed {accepted}" in demo.stdout
-    assert list(folder.iterdir()) == []
-    assert processes_in(folder) == []
+    assert f"pages and pictures are in {pictures}" in demo.stdout
+    assert {len(path.read_bytes()) > 10_000 for path in pictures.iterdir()} == {True}  # a captured page, scanned pages
+    assert len(list(pictures.iterdir())) >= 8
+    assert list(short_path.iterdir()) == []
+    assert processes_in(short_path) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_it_ends_with_its_children(folder: Path, number: signal.Signals) -> None:
-    environ = os.environ | {"TMPDIR": str(folder)}
-    with (folder / "out").open("w+b") as out:
+def test_it_ends_with_its_children(short_path: Path, number: signal.Signals) -> None:
+    environ = os.environ | {"TMPDIR": str(short_path)}
+    with (short_path / "out").open("w+b") as out:
         demo = subprocess.Popen(DEMO, env=environ, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        wait_until(lambda: b"id-card.read" in (folder / "out").read_bytes(), 60, "the first card was read")
+        wait_until(lambda: b"id-card.read" in (short_path / "out").read_bytes(), 60, "the first card was read")
         demo.send_signal(number)
         assert demo.wait(15) == (0 if number == signal.SIGINT else -number)
-    wait_until(lambda: not processes_in(folder), 10, "no process of the demo is left")
+    wait_until(lambda: not processes_in(short_path), 10, "no process of the demo is left")
     if number == signal.SIGINT:
-        assert b"confirmed" in (folder / "out").read_bytes()
-        assert [path.name for path in folder.iterdir()] == ["out"]
+        assert b"confirmed" in (short_path / "out").read_bytes()
+        assert [path.name for path in short_path.iterdir()] == ["out"]

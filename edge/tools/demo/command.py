@@ -10,13 +10,14 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from pathlib import Path
 from typing import Any
 
 from edge.errors import EdgeError
 from edge.subscriber import Completion, Gap, Notice, Subscriber
 from edge.tools.ask import answers
+from edge.tools.demo.devices import names, usable
 from edge.tools.demo.parts import Parts
 from edge.tools.demo.visits import SCENES
 from edge.tools.lines import event_line
@@ -25,6 +26,7 @@ from edge.tools.status import show
 _EVENT_S = 20.0
 _READY_S = 15.0
 _PULLED_S = 2.0
+_REQUEST_S = 60.0
 _CABLES = ("id-1", "pad-1", "gun-1")
 
 
@@ -33,16 +35,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--visits", type=int, metavar="N", help="end after N visits (default: until Ctrl-C)")
     parser.add_argument("--pause", type=float, default=1.5, metavar="S", help="seconds between visits (%(default)s)")
     parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="where scanned pages and pictures go (default: a new folder)"
+    )
+    parser.add_argument(
         "--pull", metavar="DEVICE", choices=_CABLES, help="pull this device's cable once, after a visit"
     )
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Run the demo; 0 when every visit went as it should."""
-    with tempfile.TemporaryDirectory(prefix="hall-edge-") as folder, Parts(Path(folder)) as parts:
-        _say(f"window demo/w01 with 4 simulated devices; broker: {parts.broker} on 127.0.0.1:{parts.port}")
-        _say("LAB MODE: personal bodies are sealed to a key made for this demo; all citizens are invented")
-        return asyncio.run(_Demo(parts, chosen).run())
+    devices, complaints = usable()
+    pictures = chosen.pictures or Path(tempfile.mkdtemp(prefix="hall-edge-pictures-"))
+    try:
+        with tempfile.TemporaryDirectory(prefix="hall-edge-") as folder, Parts(Path(folder), devices) as parts:
+            count = f"{len(devices)} simulated devices"
+            _say(f"window demo/w01 with {count}; broker: {parts.broker} on 127.0.0.1:{parts.port}")
+            _say("LAB MODE: personal bodies are sealed to a key made for this demo; all citizens are invented")
+            _say("\n".join([f"scanned pages and pictures go to {pictures}", *complaints]))
+            return asyncio.run(_Demo(parts, pictures, chosen).run())
+    finally:
+        if chosen.pictures is None:
+            with contextlib.suppress(OSError):  # it stays when there is something in it
+                pictures.rmdir()
 
 
 def _say(text: str = "") -> None:
@@ -53,8 +67,10 @@ def _say(text: str = "") -> None:
 class _Demo:
     """Plays the scenes; implements ``visits.Stage``."""
 
-    def __init__(self, parts: Parts, chosen: argparse.Namespace) -> None:
+    def __init__(self, parts: Parts, pictures: Path, chosen: argparse.Namespace) -> None:
         self._parts = parts
+        self._pictures = pictures
+        self._scenes = [scene for scene in SCENES if scene.needs <= {*names(parts.devices)}]
         self._chosen = chosen
         self._events: asyncio.Queue[str] = asyncio.Queue()
         self._stop = asyncio.Event()
@@ -66,7 +82,9 @@ class _Demo:
             loop.add_signal_handler(number, self._stop.set)
         lab_key = self._parts.folder / "state" / "lab-key.jwk"
         url = f"mqtt://127.0.0.1:{self._parts.port}"
-        async with Subscriber(url, name="back-office", hall="demo", keys=[lab_key], on_notice=self._noticed) as office:
+        async with Subscriber(
+            url, name="back-office", hall="demo", keys=[lab_key], blobs=self._pictures, on_notice=self._noticed
+        ) as office:
             self._subscriber = office
             work = [
                 asyncio.create_task(task)
@@ -82,6 +100,8 @@ class _Demo:
                 if sys.stdin.isatty():
                     loop.remove_reader(sys.stdin)
         await self._farewell()
+        if any(path.is_file() for path in self._pictures.iterdir()):
+            _say(f"\nscanned pages and pictures are in {self._pictures}")
         for task in done:
             task.result()
         return 0
@@ -100,6 +120,9 @@ class _Demo:
             self._parts.check()
             raise EdgeError(f"no {' or '.join(types)} within {_EVENT_S:.0f} s", code="SYS-122") from None
         return seen
+
+    async def request(self, device: str, command: str, params: Mapping[str, Any]) -> Completion:
+        return await self._subscriber.request("w01", device, command, params, timeout_s=_REQUEST_S)
 
     async def evaluate(self, timeout_s: int = 20) -> Awaitable[Any]:
         asked = asyncio.Event()
@@ -127,7 +150,7 @@ class _Demo:
         _say("press u and Enter to pull a cable, q and Enter or Ctrl-C to end\n" if sys.stdin.isatty() else "")
         numbers = range(self._chosen.visits) if self._chosen.visits is not None else itertools.count()
         for number in numbers:
-            scene = SCENES[number % len(SCENES)]
+            scene = self._scenes[number % len(self._scenes)]
             _say(f"visit {number + 1}: {scene.title}")
             await scene.play(self, number + 1)
             if number == 0 and self._chosen.pull:
@@ -140,7 +163,7 @@ class _Demo:
             async with asyncio.timeout(_READY_S):
                 window = await self._subscriber.windows.known("demo/w01")
                 for _ in range(int(_READY_S / 0.05)):
-                    if all(window.usable(device) for device in (*_CABLES, "ticket-1")):
+                    if all(window.usable(device) for device in names(self._parts.devices)):
                         return
                     await asyncio.sleep(0.05)
         self._parts.check()

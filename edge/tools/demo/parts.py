@@ -10,10 +10,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge.errors import EdgeError
+from edge.tools.demo.devices import DemoDevice
 
 _START_S = 15.0
 _STOP_S = 5.0
@@ -60,46 +61,15 @@ url = "mqtt://127.0.0.1:{port}"
 
 [[subscriber]]
 name = "back-office"
-
-[[device]]
-name = "id-1"
-driver = "idcard_sdt"
-address = "serial://{folder}/ports/id-1"
-read = "full"
-purpose = "demonstration"
-new_addresses = true
-
-[[device]]
-name = "pad-1"
-driver = "pad_serial"
-address = "serial://{folder}/ports/pad-1"
-profile = "stx_len16"
-
-[[device]]
-name = "gun-1"
-driver = "code_serial"
-address = "serial://{folder}/ports/gun-1"
-content = "personal"
-
-[[device]]
-name = "ticket-1"
-driver = "code_serial"
-address = "serial://{folder}/ports/ticket-1"
-content = "public"
 """
-_SIMULATED = (
-    "id-1=idcard_sdt",
-    "pad-1=pad_serial,profile=stx_len16",
-    "gun-1=code_serial,aim=]Q1",
-    "ticket-1=code_serial",
-)
 
 
 class Parts:
     """Starts the processes in *folder* (a temporary one) and ends them; a context manager."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, devices: Sequence[DemoDevice]) -> None:
         self.folder = folder
+        self.devices = devices
         self.port = _free_port()
         self.broker = ""
         self.simulators: subprocess.Popen[bytes]
@@ -108,13 +78,13 @@ class Parts:
     def __enter__(self) -> Parts:
         for name in ("state", "run", "ports"):
             (self.folder / name).mkdir(mode=0o700)
-        config = self.folder / "hall-edge.toml"
-        config.write_text(_CONFIG.format(folder=self.folder, port=self.port), "utf-8")
+        config, simulated = self._written()
         try:
             self._start_broker()
-            ports = str(self.folder / "ports")
-            simulators = [sys.executable, "-m", "simulators", "--dir", ports, *_SIMULATED]
+            simulators = [sys.executable, "-m", "simulators", "--dir", str(self.folder / "ports"), *simulated]
             self.simulators = self._start("simulators", simulators)
+            log = self.folder / "simulators.log"
+            self._until(lambda: "ready" in log.read_text(encoding="utf-8", errors="replace"), "the simulated devices")
             self._start("daemon", [sys.executable, "-m", "edge", "run", "-c", str(config)])
             self._until((self.folder / "run" / "control.sock").exists, "the daemon")
         except BaseException:
@@ -145,6 +115,17 @@ class Parts:
         for name, process in self._running:
             if process.poll() is not None:
                 raise self._ended(name, process)
+
+    def _written(self) -> tuple[Path, list[str]]:
+        """Write the configuration; return its path and what the simulators are started with."""
+        tables, simulated = [_CONFIG.format(folder=self.folder, port=self.port)], []
+        for device in self.devices:
+            places = {"folder": self.folder, "port": _free_port()}
+            tables.append(f'[[device]]\nname = "{device.name}"\n{device.config.format(**places)}\n')
+            simulated.append(f"{device.name}={device.simulator.format(**places)}")
+        config = self.folder / "hall-edge.toml"
+        config.write_text("\n".join(tables), encoding="utf-8")
+        return config, simulated
 
     def _start_broker(self) -> None:
         """Start mosquitto where it is installed, else (or with HALL_EDGE_DEMO_BROKER=rumqttd) the one in a wheel."""

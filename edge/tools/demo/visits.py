@@ -16,6 +16,9 @@ class Stage(Protocol):
     async def event(self, *types: str) -> str:
         """Wait for the next event of one of these types (``id-card.read``) and return which."""
 
+    async def request(self, device: str, command: str, params: Mapping[str, Any]) -> Any:
+        """Ask a device for something and return the completion."""
+
     async def evaluate(self, timeout_s: int = 20) -> Awaitable[Any]:
         """Ask for a rating; return when the pad was asked, with what ends when the session does."""
 
@@ -84,19 +87,62 @@ async def _in_a_hurry(stage: Stage, seed: int) -> None:
     await session
 
 
+async def _pension(stage: Stage, seed: int) -> None:
+    stage.act(f"card-1 insert social-security seed={seed}")
+    await stage.event("smart-card.read")
+    stage.act("card-1 remove")
+    await stage.event("smart-card.removed")
+    await _rate(stage, "4")
+
+
+async def _wrong_reader(stage: Stage, seed: int) -> None:
+    stage.act(f"card-1 insert id-card seed={seed}")
+    await stage.event("smart-card.rejected")
+    stage.act("card-1 remove")
+    await stage.event("smart-card.removed")
+
+
+async def _one_page(stage: Stage, seed: int) -> None:
+    stage.act(f"camera-1 place page={seed} turn=7 desk=wood qr=DEMO-{seed:04}")
+    await stage.request("camera-1", "capture", {"dpi": 150})
+    await stage.event("document-camera.captured")
+    stage.act("camera-1 freeze on")
+    await stage.request("camera-1", "capture", {})
+    await stage.event("document-camera.lost-picture")
+    stage.act("camera-1 freeze off")
+
+
+async def _thick_file(stage: Stage, _seed: int) -> None:
+    stage.act("scanner-1 load 3 blank=3b")
+    await stage.request("scanner-1", "scan", {"source": "feeder", "duplex": True, "dpi": 150})
+    await stage.event("scanner.scan-completed")
+    stage.act("scanner-1 load 5")
+    stage.act("scanner-1 stop jam page=2")
+    await stage.request("scanner-1", "scan", {"source": "feeder", "dpi": 150})
+    await stage.event("scanner.scan-stopped")
+    stage.act("scanner-1 clear")
+
+
 @dataclass(frozen=True)
 class Scene:
     """A visit with its title."""
 
     title: str
     play: Visit
+    needs: frozenset[str] = frozenset()
+    """Devices that may be missing on this PC."""
 
 
+_CARDS = frozenset({"card-1"})
 SCENES = (
     Scene("a resident: queue ticket, ID card, very satisfied 非常满意", _resident),
+    Scene("a pensioner: social-security card, satisfied 满意", _pension, _CARDS),
+    Scene("one page under the document camera, then the camera's picture freezes", _one_page),
+    Scene("an application of three sheets, both sides; then paper jams in the second of five", _thick_file),
     Scene("a resident of Hong Kong: residence permit, QR code, not satisfied 不满意 with reasons", _hong_kong),
     Scene("a foreigner with a card of 2023: declines to rate", _foreigner),
     Scene("a foreigner with a card of 2017: leaves without rating", _old_card),
+    Scene("an ID card in the smart-card reader", _wrong_reader, _CARDS),
     Scene("a card that cannot be read; the clerk calls the rating off", _in_a_hurry),
 )
 
@@ -104,5 +150,8 @@ EVERY_EVENT: Mapping[str, str] = {
     "id-card": "presented read removed rejected",
     "evaluation-pad": "rated declined timed-out interrupted",
     "code-scanner": "scanned",
+    "smart-card": "inserted read removed rejected",
+    "document-camera": "captured lost-picture",
+    "scanner": "scan-started page scan-completed scan-stopped",
 }
 """What the scenes show between them; a test holds them to it."""

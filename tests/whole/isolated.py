@@ -1,0 +1,162 @@
+"""Devices that are pulled, hung, killed and flooded beside one that must not notice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.wait import wait_until
+from tests.support.window import WindowUnderTest
+
+Deed = Callable[[WindowUnderTest], None]
+BACK_S = 20.0
+CODES_A_SECOND = 20
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A device and what is done to it; every deed is over when the device may recover."""
+
+    name: str
+    driver: str
+    faults: Mapping[str, Deed]
+    lines: str = ""
+    model: str | None = None
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+def worker_of(window: WindowUnderTest, device: str) -> int | None:
+    """Return the process id of a device's worker."""
+    assert window.process is not None
+    for task in Path(f"/proc/{window.process.pid}/task").iterdir():
+        for pid in (task / "children").read_text(encoding="ascii").split():
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            if device.encode() in words:
+                return int(pid)
+    return None
+
+
+def does(*lines: str) -> Deed:
+    """Return the deed of some scenario lines."""
+
+    def deed(window: WindowUnderTest) -> None:
+        for line in lines:
+            window.bench.do(line)
+
+    return deed
+
+
+def kills(device: str, number: signal.Signals) -> Deed:
+    """Return the deed of a signal to a device's worker; the daemon has to replace it."""
+
+    def deed(window: WindowUnderTest) -> None:
+        pid = wait_until(lambda: worker_of(window, device), BACK_S, f"{device} has a worker")
+        os.kill(pid, number)
+        wait_until(lambda: worker_of(window, device) not in (pid, None), BACK_S, f"{device} has another worker")
+
+    return deed
+
+
+def pulled(device: str, out: str = "unplug", back: str = "plug") -> Deed:
+    """Return the deed of a cable that is pulled until the daemon has noticed, and put back."""
+
+    def deed(window: WindowUnderTest) -> None:
+        window.bench.do(f"{device} {out}")
+        wait_until(lambda: state(window, device) not in ("ready", "busy"), BACK_S, f"{device} is missed")
+        window.bench.do(f"{device} {back}")
+
+    return deed
+
+
+def state(window: WindowUnderTest, device: str) -> str:
+    """Return what the device's retained status says."""
+    told = window.tap.on(f"device/{device}/status")
+    return str(told[-1]["state"]) if told else "unknown"
+
+
+def in_process(device: str) -> dict[str, Deed]:
+    """Return what can happen to a driver in a process of its own."""
+    return {"hung": kills(device, signal.SIGSTOP), "crashed": kills(device, signal.SIGSEGV)}
+
+
+VICTIMS = (
+    Victim(
+        "card-1",
+        "card_pcsc",
+        {
+            "unplugged": pulled("card-1", "reader unplug", "reader plug"),
+            "flooding": does(*["card-1 insert storage", "card-1 remove"] * 50),
+            **in_process("card-1"),
+        },
+    ),
+    Victim(
+        "scanner-1",
+        "scanner_escl",
+        {"unplugged": pulled("scanner-1"), **in_process("scanner-1")},
+    ),
+    Victim(
+        "camera-1",
+        "camera_uvc",
+        {"unplugged": pulled("camera-1"), **in_process("camera-1")},
+    ),
+    Victim(
+        "gun-2",
+        "code_serial",
+        {"unplugged": pulled("gun-2"), "flooding": does("gun-2 flood 1000 rate=1000")},
+        'content = "public"',
+    ),
+    Victim(
+        "id-1",
+        "idcard_sdt",
+        {"unplugged": pulled("id-1"), "hung": does("id-1 mute 2"), "flooding": does("id-1 garbage 4000 times=5")},
+        model="idcard_usb",
+    ),
+    Victim(
+        "pad-1",
+        "pad_hid",
+        {"unplugged": pulled("pad-1"), "flooding": does("pad-1 flood 500")},
+        'profile = "hid_keys"',
+        model="pad_hid",
+        options={"kind": "keys"},
+    ),
+)
+
+
+class Witness:
+    """A scan gun beside the victims: numbered codes all the time, each with the moment it was scanned."""
+
+    def __init__(self, window: WindowUnderTest) -> None:
+        self.scanned: dict[str, float] = {}
+        self._window = window
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._scan)
+
+    def _scan(self) -> None:
+        number = 0
+        while not self._stop.wait(1 / CODES_A_SECOND):
+            code = f"W{number:06}"
+            self.scanned[code] = time.monotonic()
+            self._window.bench.do(f"witness scan {code}")
+            number += 1
+
+    @contextmanager
+    def scanning(self) -> Iterator[None]:
+        self._thread.start()
+        try:
+            yield
+        finally:
+            self._stop.set()
+            self._thread.join()
+
+
+def figures(pid: int) -> tuple[int, int, int]:
+    """Return how many descriptors, threads and children a process has."""
+    tasks = list(Path(f"/proc/{pid}/task").iterdir())
+    children = [child for task in tasks for child in (task / "children").read_text(encoding="ascii").split()]
+    return len(list(Path(f"/proc/{pid}/fd").iterdir())), len(tasks), len(children)

@@ -1,0 +1,90 @@
+"""Whatever happens to one device, the others lose nothing, and the daemon is the same process with as much in hand."""
+
+from __future__ import annotations
+
+import statistics
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from tests.support.wait import wait_until
+from tests.support.window import WindowUnderTest
+from tests.whole.isolated import BACK_S, VICTIMS, Victim, Witness, figures, state
+
+TIMES = 10
+LONG_TIMES = 200
+
+
+def attack(window: WindowUnderTest, victim: Victim, times: int) -> None:
+    """Do everything to *victim*, so many times, and each time wait until it is back."""
+    for _ in range(times):
+        for fault, deed in victim.faults.items():
+            deed(window)
+            wait_until(lambda: state(window, victim.name) == "ready", BACK_S, f"{victim.name} is back, {fault} before")
+
+
+def run(window: WindowUnderTest, victims: Sequence[Victim], times: int) -> list[float]:
+    """Attack all *victims* at the same time; return the witness's latencies in ms, after all checks."""
+    window.device("witness", "code_serial", 'content = "public"')
+    for victim in victims:
+        window.device(victim.name, victim.driver, victim.lines, model=victim.model, **victim.options)
+    window.start()
+    assert window.process is not None
+    for victim in victims:  # once before counting: libraries, pools and sockets are there then
+        attack(window, victim, 1)
+    pid, before = window.process.pid, figures(window.process.pid)
+    witness, failed = Witness(window), list[BaseException]()
+
+    def hurt(victim: Victim) -> None:
+        try:
+            attack(window, victim, times)
+        except BaseException as error:  # noqa: BLE001  # raised again in the test's thread
+            failed.append(error)
+
+    with witness.scanning():
+        threads = [threading.Thread(target=hurt, args=(victim,)) for victim in victims]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    if failed:
+        raise failed[0]
+    latencies = arrived(window, witness)
+    assert (window.process.pid, window.process.poll()) == (pid, None)
+    wait_until(lambda: figures(pid) == before, BACK_S, f"descriptors, threads and children are {before} again")
+    assert "Traceback" not in window.log_text
+    return latencies
+
+
+def arrived(window: WindowUnderTest, witness: Witness) -> list[float]:
+    """Return how long each code of the witness took, in ms; every code has come, once and in order."""
+
+    def codes() -> list[str]:
+        return [event["data"]["text"] for event in window.tap.events("scanned") if ":witness" in event["source"]]
+
+    wait_until(lambda: len(codes()) >= len(witness.scanned), what="the witness's codes")
+    assert codes() == list(witness.scanned)
+    messages = zip(list(window.tap.messages), list(window.tap.arrived), strict=False)
+    times = [at for (topic, _, _), at in messages if topic.endswith("event/code-scanner/witness/scanned")]
+    return [1000 * (at - scanned) for at, scanned in zip(times, witness.scanned.values(), strict=True)]
+
+
+def percentile(latencies: Sequence[float], percent: int) -> float:
+    return statistics.quantiles(latencies, n=100)[percent - 1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_happens_to_one_device_does_not_happen_to_the_others(window: WindowUnderTest) -> None:
+    run(window, VICTIMS, TIMES)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("victim", VICTIMS, ids=lambda victim: victim.name)
+def test_a_device_in_trouble_two_hundred_times(window: WindowUnderTest, victim: Victim) -> None:
+    """One device at a time, so that the figure is of isolation and not of a busy machine."""
+    latencies = run(window, [victim], LONG_TIMES)
+    print(f"{victim.name}: p50 {percentile(latencies, 50):.1f} ms, p99 {percentile(latencies, 99):.1f} ms")  # noqa: T201
+    assert percentile(latencies, 99) - percentile(latencies, 50) <= 50
