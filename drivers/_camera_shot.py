@@ -100,9 +100,8 @@ def _made(picture: Picture, page: Page | None, wanted: Capture, settings: Camera
     enlarged = False
     if wanted.crop and page is not None:
         height, width = picture.shape[:2]
-        target = output.target_of(
-            page.corners, width, height, dpi=wanted.dpi, papers=settings.papers, view_mm=settings.view_mm
-        )
+        papers = () if page.cut_off else settings.papers
+        target = output.target_of(page.corners, width, height, dpi=wanted.dpi, papers=papers, view_mm=settings.view_mm)
         work.picture = output.straightened(work.picture, page.corners, target, turns)
         work.dpi, enlarged, work.corrected, work.touched = target.dpi, target.enlarged, True, True
     elif wanted.crop or turns:  # without a page to cut out, the whole picture at its size

@@ -14,7 +14,7 @@ from edge.driver import Job, Port
 from edge.errors import DeviceError
 from edge.events import CardInserted, CardRead, CardRejected, CardRemoved, Payload, Transmitted
 
-SLICE_S = 0.1
+SLICE_S = 0.2
 """How long the service may be waited for before commands are looked after."""
 BUDGET_S = 5.0
 """A card that takes longer is laid again."""
@@ -136,13 +136,21 @@ class Slot:
         return self._once(card, work, ask, end)  # another program has reset the card: from the beginning, once
 
     def _once(self, card: Inside, work: Work, ask: Ask, end: float) -> CardRead | CardRejected | Transmitted:
+        began, commands = self._port.monotonic(), 0
+
         def check() -> None:
+            nonlocal commands
+            commands += 1
             ask.check()
             if self._port.monotonic() > end:
                 raise CardProblem("failed")
 
-        with self._service.card(self._reader) as handle:
-            return work(Talk(handle.transmit, t0=handle.t0, check=check), card)
+        try:
+            with self._service.card(self._reader) as handle:
+                return work(Talk(handle.transmit, t0=handle.t0, check=check), card)
+        finally:
+            took_ms = round(1000 * (self._port.monotonic() - began))
+            self._port.log("let go of a card", commands=commands, took_ms=took_ms)
 
     def _has_gone(self, card: Inside) -> bool:
         """Return whether a command failed because the card was leaving: the news of that may come a little later."""

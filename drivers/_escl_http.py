@@ -16,6 +16,7 @@ from drivers._escl_stream import SLICE_S, Check, Patience, Source, Watch
 from edge.errors import DeviceError, DeviceLost
 
 CLOSED_AT_ONCE_S = 1.0
+MOST_ADDRESSES = 4
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class Http:
         """The Host header."""
         self._clock, self._proved = clock, proved
         self._sock: socket.socket | None = None
+        self._found: list[tuple[Any, ...]] = []
         self._keeps = True
         """Whether the scanner keeps a connection open unless it says otherwise."""
         self._answered_at = 0.0
@@ -154,12 +156,8 @@ class Http:
         return self._sock
 
     def _connect(self, patience: Patience, watch: Watch) -> socket.socket:
-        try:
-            found = socket.getaddrinfo(self.place.host, self.place.port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise self._unreachable() from error
         cause: OSError | None = None
-        for family, kind, protocol, _, address in found[:4]:
+        for family, kind, protocol, _, address in self._addresses()[:MOST_ADDRESSES]:
             sock = socket.socket(family, kind, protocol)
             try:
                 _connect(sock, address, patience.connect_s, watch)
@@ -175,6 +173,15 @@ class Http:
                 sock.close()
                 raise
         raise self._unreachable() from cause
+
+    def _addresses(self) -> list[tuple[Any, ...]]:
+        """Return where the scanner's name leads, asked once: name servers take their time."""
+        if not self._found:
+            try:
+                self._found = socket.getaddrinfo(self.place.host, self.place.port, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError) as error:
+                raise self._unreachable() from error
+        return self._found
 
     def _shake_hands(self, sock: socket.socket, watch: Watch) -> socket.socket:
         if self.place.tls is None:

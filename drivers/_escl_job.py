@@ -121,7 +121,7 @@ class ScanRun:
         """Raise what somebody must see to before the scanner is asked: some take a job and never end it."""
         if status is None:
             return
-        if (code := status.trouble(in_feeder=source == "feeder")) is not None:
+        if (code := status.hindrance(in_feeder=source == "feeder")) is not None:
             raise device_error(code)
         believed = self._sensor or bool(self._device.quirks.check_feeder_first)
         if source == "feeder" and believed and status.feeder == EMPTY:

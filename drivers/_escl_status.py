@@ -32,8 +32,12 @@ class Status:
         return code if code in STANDING else _STATES.get(self.state)
 
     def trouble(self, *, in_feeder: bool) -> str | None:
-        """Return the code of what hinders a job."""
+        """Return the code of what hinders a job that has begun."""
         return (self.feeder_trouble if in_feeder else None) or _STATES.get(self.state)
+
+    def hindrance(self, *, in_feeder: bool) -> str | None:
+        """Return the code of what keeps a job from beginning: what the last one has left behind does not."""
+        return self.standing_trouble if in_feeder else _STATES.get(self.state)
 
     def job(self, path: str) -> str:
         """Return the JobState of the job at *path*; "" when the scanner does not list it."""

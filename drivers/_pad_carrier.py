@@ -16,8 +16,8 @@ class Carrier(Protocol):
     def line(self) -> Line:
         """What to ask of the link."""
 
-    def unpack(self, data: bytes) -> bytes:
-        """Return the pad's bytes in what was read at once."""
+    def unpack(self, data: bytes) -> list[bytes]:
+        """Return the pad's bytes in what was read, in the pieces in which the pad sent them."""
 
     def pack(self, frame: bytes) -> bytes:
         """Return what to write for *frame*."""
@@ -33,8 +33,8 @@ class SerialCarrier:
         line = profile.line
         self.line = SerialLine(line.baud, line.data_bits, line.parity, line.stop_bits)
 
-    def unpack(self, data: bytes) -> bytes:
-        return data
+    def unpack(self, data: bytes) -> list[bytes]:
+        return [data]
 
     def pack(self, frame: bytes) -> bytes:
         return frame
@@ -50,8 +50,8 @@ class KeysCarrier:
     def __init__(self) -> None:
         self._decoder = KeyDecoder()
 
-    def unpack(self, data: bytes) -> bytes:
-        return self._decoder.feed(data)
+    def unpack(self, data: bytes) -> list[bytes]:
+        return [typed] if (typed := self._decoder.feed(data)) else []
 
     def pack(self, frame: bytes) -> bytes:
         del frame
@@ -62,23 +62,38 @@ class KeysCarrier:
 
 
 class ReportsCarrier:
-    """Reports with a number and of a fixed size. What is shorter than a report is filled up with zeros."""
+    """Reports with a number and of a fixed size. What is sent and shorter is filled up with zeros.
+
+    The kernel gives one report a read; a recording may give pieces, which are put together. A whole report in one
+    read is always a report, whatever was left of another.
+    """
 
     line = HidLine("reports")
 
     def __init__(self, report: ReportSection) -> None:
         self._report = report
+        self._head = bytes((report.id,)) if report.id else b""
+        self._size = len(self._head) + report.bytes
+        self._rest = b""
 
-    def unpack(self, data: bytes) -> bytes:
-        """Return the report without its number; nothing when it is another one."""
-        if not self._report.id:
-            return data
-        return data[1:] if data[0] == self._report.id else b""
+    def unpack(self, data: bytes) -> list[bytes]:
+        """Return whole reports without their number; one with another number is left out."""
+        if len(data) == self._size and data.startswith(self._head):
+            self._rest = b""
+        self._rest += data
+        if not self._rest.startswith(self._head):
+            self._rest = b""
+        whole: list[bytes] = []
+        while len(self._rest) >= self._size and self._rest.startswith(self._head):
+            whole.append(self._rest[len(self._head) : self._size])
+            self._rest = self._rest[self._size :]
+        return whole
 
     def pack(self, frame: bytes) -> bytes:
         return bytes((self._report.number_out,)) + frame.ljust(self._report.size_out, b"\0")
 
-    def reset(self) -> None: ...
+    def reset(self) -> None:
+        self._rest = b""
 
 
 def carrier(profile: Profile) -> Carrier:

@@ -28,7 +28,10 @@ class ProfileError(ValueError):
         self.by_key = problems.by_key()
 
 
-def load(name: str, ways: Collection[Way] = ("serial",)) -> Protocol:
+SERIAL: tuple[Way, ...] = ("serial",)
+
+
+def load(name: str, ways: Collection[Way] = SERIAL) -> Protocol:
     """Return the protocol in *name* (a shipped profile or a ``.toml`` path), for a pad that is connected by *ways*.
 
     Raises ``ProfileError``.
@@ -100,13 +103,12 @@ class _Compiler:
     def _shape(self) -> Shape:
         frame, checksum = self.profile.frame, self.profile.checksum
         before, after = self._layout(frame.layout)
-        in_report = self.profile.report.bytes - width_of(before) if frame.cut == "report" and self.profile.report else 0
         shape = Shape(
             cut=frame.cut,
             before=before,
             after=after,
             max_body=self._max_body(),
-            body_bytes=frame.body_bytes or in_report,
+            body_bytes=frame.body_bytes or 0,
             length_adds=frame.length_adds or 0,
             checksum=checksum.kind if checksum else None,
             checksum_start=checksum.start if checksum else 0,
@@ -213,9 +215,14 @@ class _Compiler:
         if profile.link != "serial" and profile.line != LineSection(init=profile.line.init):
             self.problems.add(("line",), "is for serial pads, but for its init")
         if profile.link == "keys":
-            named = {"line": profile.line.init, "answer": profile.answer, "heartbeat": profile.heartbeat}
-            named |= {"send": profile.send if profile.send != SendSection() else None, "repeat": profile.repeat}
-            for name in (name for name, section in named.items() if section):
+            named = {
+                "line": profile.line.init is not None,
+                "send": profile.send != SendSection(),
+                "answer": profile.answer is not None,
+                "heartbeat": profile.heartbeat is not None,
+                "repeat": profile.repeat is not None,
+            }
+            for name in (name for name, there in named.items() if there):
                 self.problems.add((name,), "cannot be: a keyboard is told nothing")
         if cut == "report" and (profile.link != "reports" or any(isinstance(p, Field) for p in protocol.shape.before)):
             self.problems.add(("frame", "cut"), 'is only for link = "reports", with bytes and {body} in the layout')

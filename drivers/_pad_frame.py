@@ -51,7 +51,7 @@ class Shape:
     before: tuple[Part, ...]
     after: tuple[Part, ...]
     max_body: int
-    body_bytes: int = 0  # fixed-length and report only
+    body_bytes: int = 0  # fixed-length only
     length_adds: int = 0  # what the length counts besides the body
     checksum: ChecksumKind | None = None
     checksum_start: int = 0  # bytes of the frame left out before the checked range
@@ -218,9 +218,7 @@ class Cutter:
         return bodies
 
     def _report(self, data: bytes) -> list[bytes]:
-        """Return the body of one report, which is a frame or nothing; one of another size is not known."""
-        if len(data) != self._shape.width_before + self._shape.body_bytes:
-            return [b""]
+        """Return the body of one report, which is a frame or nothing."""
         bodies: list[bytes] = []
         if self._shape.measure(data) == len(data):
             self._take(data, bodies)

@@ -56,13 +56,13 @@ class PadLine:
             wait_s = max(0.0, min(wait_s, self.quiet_at - self._port.monotonic()))
         # A wake-up can end idle() too early; what has begun is given up only when there are no bytes.
         data = link.read(0) if link.idle(wait_s) or cutter.pending else b""
-        data = self._carrier.unpack(data) if data else b""
+        pieces = self._carrier.unpack(data) if data else []
         now = self._port.monotonic()
         bodies: list[bytes] = []
         if cutter.pending and now >= self.quiet_at and (not data or cutter.gap_ends_frames):
             bodies += cutter.silence()
-        if data:
-            bodies += cutter.feed(data)
+        for piece in pieces:
+            bodies += cutter.feed(piece)
             self.heard_at = now
         self.inbox.extend(self._protocol.understand(body) for body in bodies)
 

@@ -85,6 +85,8 @@ def edge_width(picture: Picture, small: Picture, scale: int) -> float | None:
         if min(tile.shape) <= 2 * reach:
             continue
         widths += _widths(tile, 2 * reach + 1)
+    if not widths and scale > 1:  # perhaps all edges are wider than what was looked at
+        widths = [width * scale for width in _widths(small, 2 * reach + 1)]
     return float(np.percentile(widths, 30)) if widths else None
 
 

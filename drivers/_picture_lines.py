@@ -19,6 +19,8 @@ MOST_SEGMENTS = 160
 MOST_LINES = 36
 MOST_JOINED = 120
 FULL_CONTRAST = 14.0
+RIM_SEEN = 0.5
+"""How much a side of the picture counts as a side of the page."""
 SAME_ANGLE = 0.035
 SAME_PLACE_PX = 2.5
 
@@ -44,6 +46,18 @@ class Lines:
         """Directions (n, 2) of the lines."""
         along: Floats = np.stack([-self.normals[:, 1], self.normals[:, 0]], axis=1)
         return along
+
+    def with_rim(self, width: int, height: int) -> Lines:
+        """Return these lines and the four sides of the picture: a page may be seen in part only."""
+        normals = np.array([(1.0, 0.0), (1.0, 0.0), (0.0, 1.0), (0.0, 1.0)])
+        offsets = np.array([0.0, width - 1.0, 0.0, height - 1.0])
+        covered = np.tile(np.arange(2 * self.reach + 1, dtype=np.float32) * RIM_SEEN, (4, 1))
+        return Lines(
+            np.concatenate([self.normals, normals]),
+            np.concatenate([self.offsets, offsets]),
+            np.concatenate([self.covered, covered]) if len(self) else covered,
+            self.reach,
+        )
 
     def seen(self, line: NDArray[np.intp], start: Floats, end: Floats) -> Floats:
         """Return the pixels seen of *line* between two places along it (any order)."""

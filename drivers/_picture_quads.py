@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers._picture_lines import Floats, Lines
+from drivers._picture_lines import RIM_SEEN, Floats, Lines
 
 Quads = NDArray[np.float64]
 """(n, 4, 2): corners, clockwise in the picture."""
@@ -19,7 +19,8 @@ _OPPOSITE_COS = 0.80
 """Opposite sides of a page are seen at 37 degrees to each other at most."""
 _CORNER_COS = 0.64
 """A page's corner is seen between 50 and 130 degrees."""
-_OUTSIDE = 0.02
+_OUTSIDE = 0.004
+_RIM = 0.01
 _SAMPLES = 28
 _SEEN = 0.35
 _FULL_CONTRAST = 40.0
@@ -27,6 +28,7 @@ _SAME_COLOUR = 9.0
 _THINNEST = 0.12
 _NARROWEST = 0.08
 _TILTED = 0.25
+_MOST_AT_RIM = 2
 _BEYOND_PX = 8.0
 _BEYOND_STEPS = 8
 _PROFILE_PX = (2.0, 4.0, 6.0)
@@ -34,6 +36,7 @@ _PROFILE_PX = (2.0, 4.0, 6.0)
 
 def from_lines(lines: Lines, width: int, height: int) -> Quads:
     """Return the quadrangles that *lines* make and that are best seen."""
+    lines = lines.with_rim(width, height)
     sides = _four_sides(lines, width, height)
     corners = np.stack([_crossings(lines, sides[k], sides[(k + 1) % 4]) for k in range(4)])
     good = _plausible(corners, width, height)
@@ -51,6 +54,8 @@ def from_lines(lines: Lines, width: int, height: int) -> Quads:
         seen, lengths = seen + part, lengths + length
         weakest = np.minimum(weakest, part / np.maximum(length, 1.0))
     quads = corners.transpose(1, 0, 2)
+    few = at_rim(quads, width, height).sum(axis=1) <= _MOST_AT_RIM
+    quads, seen, lengths, weakest = quads[few], seen[few], lengths[few], weakest[few]
     size = np.sqrt(areas(quads) / (width * height))
     score = seen / lengths + 0.5 * weakest + 0.35 * size - 0.8 * _lean(quads)
     return clockwise(quads[np.argsort(-score)[:MOST_JUDGED]])
@@ -102,10 +107,11 @@ def judge(quads: Quads, lab: NDArray[Any], strength: NDArray[Any]) -> Floats:
     for step in (-1.5, -0.75, 0.0, 0.75, 1.5):
         edge = np.maximum(edge, _sampled(strength, points + outward[:, :, None, :] * step))
     inside, outside = _strips(lab, points, outward)
-    seen = np.mean(edge > _SEEN, axis=2)  # by side
+    rim = at_rim(quads, width, height)
+    seen = np.where(rim, RIM_SEEN, np.mean(edge > _SEEN, axis=2))  # by side
     by_length = lengths / lengths.sum(axis=1, keepdims=True)
     contrast = np.median(inside - outside, axis=2)
-    differing = np.clip(np.sqrt((contrast**2).sum(axis=2)) / _FULL_CONTRAST, 0, 1)
+    differing = np.where(rim, 0.3, np.clip(np.sqrt((contrast**2).sum(axis=2)) / _FULL_CONTRAST, 0, 1))
     score: Floats = (
         (seen * by_length).sum(axis=1)
         + 0.4 * seen.min(axis=1)
@@ -116,7 +122,7 @@ def judge(quads: Quads, lab: NDArray[Any], strength: NDArray[Any]) -> Floats:
         - 0.5 * _aside(quads, width, height)
         - 1.2 * _lean(quads)
         - 0.6 * _uneven(lengths)
-        - 0.4 * _at_rim(quads, width, height)
+        - 0.45 * rim.sum(axis=1)
         - 0.35 * _goes_on(quads, way, lengths, strength)
     )
     return score
@@ -192,14 +198,14 @@ def _aside(quads: Quads, width: int, height: int) -> Floats:
     return aside
 
 
-def _at_rim(quads: Quads, width: int, height: int) -> Floats:
-    """Return how many sides lie at the rim of the picture: they are no edges of anything."""
-    margin = _OUTSIDE * max(width, height) / 2
+def at_rim(quads: Quads, width: int, height: int) -> NDArray[np.bool_]:
+    """Tell which sides (n, 4) lie at the rim of the picture: they are no edges of anything."""
+    margin = _RIM * max(width, height)
     x, y = quads[..., 0], quads[..., 1]
-    count = np.zeros(len(quads))
+    found = np.zeros(quads.shape[:2], np.bool_)
     for near in (x < margin, x > width - 1 - margin, y < margin, y > height - 1 - margin):
-        count += (near & np.roll(near, -1, axis=1)).sum(axis=1)
-    return count
+        found |= near & np.roll(near, -1, axis=1)
+    return found
 
 
 def _goes_on(quads: Quads, way: Floats, lengths: Floats, strength: NDArray[Any]) -> Floats:

@@ -97,10 +97,13 @@ class PageReader:
         self._pause = pause
         self._clock = clock
         self._patience_s = patience_s
+        self.begun = False
+        """Whether anything of the present page has come."""
         self._strip = ctypes.create_string_buffer(STRIP_BYTES)
 
     def page(self, first: Form) -> Picture:
         """Return the page whose first frame was started: uint8, (height, width) or (height, width, 3) in BGR."""
+        self.begun = False
         if first.frame not in _PLANES:
             return _picture(self._frame(), first)
         return self._three_passes(first)
@@ -132,7 +135,7 @@ class PageReader:
             if size < 0:
                 return data
             if size:
-                silent_since = None
+                silent_since, self.begun = None, True
                 data += strip[:size]
                 if len(data) > MAX_PAGE_BYTES:
                     raise error("SAN-121")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import quote
 
 from drivers._sane_abi import Status
-from drivers._sane_library import Found, Handle, Sane, SaneError
+from drivers._sane_library import Found, Handle, SaneError
 from drivers._sane_status import device_error
 from edge.errors import DeviceBusy, DeviceError
 from edge.links.holder import action_against, holder_of
@@ -39,7 +40,14 @@ def usb_node(name: str) -> Path | None:
     return _USB_NODES / f"{found[2]:>03}" / f"{found[3]:>03}" if found else None
 
 
-def open_device(sane: Sane, name: str) -> tuple[str, Handle]:
+class Library(Protocol):
+    """What of libsane is asked here."""
+
+    def open(self, name: str) -> Handle: ...
+    def devices(self, *, local_only: bool = False) -> list[Found]: ...
+
+
+def open_device(sane: Library, name: str) -> tuple[str, Handle]:
     """Open *name*, or the only USB device of its backend if it was plugged in elsewhere; return its present name."""
     try:
         return name, sane.open(name)

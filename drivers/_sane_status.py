@@ -17,6 +17,7 @@ from edge.errors import (
     DeviceLost,
     DeviceProtocol,
     EdgeError,
+    JobCancelled,
     Unsupported,
 )
 from edge.events import StopReason
@@ -36,7 +37,7 @@ CODES: dict[str, str] = {
     "SAN-111": "the scanner's cover is open",
     "SAN-112": "the scanner is warming up",
     "SAN-113": "the scanner's transport lock is closed",
-    "SAN-114": "the scanner ended the job by itself",
+    "SAN-114": "the job was cancelled at the scanner",
     "SAN-115": "no scanner driver (backend) of libsane is set up, or it failed to start",
     "SAN-116": "the scanner was unplugged",
     "SAN-120": "the scanner cannot scan from there",
@@ -58,7 +59,7 @@ _KINDS: Mapping[str, tuple[type[EdgeError], str | None]] = {
     "SAN-111": (DeviceAttention, "close the scanner's cover, then scan the rest of the pages"),
     "SAN-112": (DeviceBusy, "wait a minute and scan again"),
     "SAN-113": (DeviceAttention, "open the transport lock under the scanner, then switch it off and on again"),
-    "SAN-114": (DeviceFault, "scan the rest of the pages; if it stays, switch the scanner off and on again"),
+    "SAN-114": (JobCancelled, "scan the rest of the pages if they are still wanted"),
     "SAN-115": (DeviceFault, "name the backend in dll.conf and compare with `scanimage -L`"),
     "SAN-116": (DeviceLost, "plug the scanner in again and switch it on"),
     "SAN-120": (Unsupported, "choose another source, or leave it to the scanner: source = auto"),
@@ -78,7 +79,7 @@ class Meaning:
 
 _MEANINGS: Mapping[int, Meaning] = {
     Status.UNSUPPORTED: Meaning("SAN-101", "SAN-108"),
-    Status.CANCELLED: Meaning("SAN-101", "SAN-114"),
+    Status.CANCELLED: Meaning("SAN-101", "SAN-114", "cancelled"),
     Status.DEVICE_BUSY: Meaning("SAN-102", "SAN-102"),
     Status.INVAL: Meaning("SAN-101", "SAN-108"),
     Status.JAMMED: Meaning("SAN-110", "SAN-110", "jam"),
@@ -113,7 +114,7 @@ def opening(failed: SaneError) -> DeviceError:
     return device_error(_MEANINGS.get(failed.status, _UNKNOWN).opening)
 
 
-def scanning(failed: SaneError) -> tuple[StopReason, DeviceError]:
+def scanning(failed: SaneError) -> tuple[StopReason, EdgeError]:
     """Return why a job ended early, for its event and for the core."""
     meaning = _MEANINGS.get(failed.status, _UNKNOWN)
-    return meaning.reason, device_error(meaning.scanning)
+    return meaning.reason, error(meaning.scanning)

@@ -50,6 +50,8 @@ from edge.plugged import Offer, Plugged
 CODES = status.CODES
 OPEN_WAIT_S = 1.5
 """How long opening waits for a service that is starting, or for a reader that it is about to find."""
+RETURN_S = 1.0
+"""How long a service that has ended may take to be there again, with the reader, before that is told."""
 CCID_CLASS = 0x0B
 SIMULATED = ("hall-edge simulated", "Virtual PCD")
 
@@ -100,15 +102,7 @@ class PcscCardDriver(Driver):
         return dt.date.today()  # noqa: DTZ011 - the calendar on the hall's wall is meant
 
     def open(self) -> DeviceInfo:
-        self.close()
-        try:
-            service, reader = self._find(self.port.monotonic() + OPEN_WAIT_S)
-            service.check_access(reader.whole)
-        except BaseException:
-            self.close()
-            raise
-        self._slot = Slot(service, reader.whole, self.port)
-        self.port.proved()
+        reader = self._open(OPEN_WAIT_S)
         return DeviceInfo(
             model=reader.model,
             serial=reader.serial,
@@ -120,7 +114,10 @@ class PcscCardDriver(Driver):
         work = None if self._standing is None else self._reading(self._standing)
         while True:
             left = max(0.0, end - self.port.monotonic())
-            yield from slot.look(work, Ask(self.port), min(left, SLICE_S))
+            try:
+                yield from slot.look(work, Ask(self.port), min(left, SLICE_S))
+            except DeviceLost as lost:
+                slot = self._restarted(lost)
             if self.port.idle(0) or self.port.monotonic() >= end:
                 return
 
@@ -153,6 +150,19 @@ class PcscCardDriver(Driver):
             raise DeviceLost("the reader is not open")
         return self._slot
 
+    def _open(self, wait_s: float) -> ReaderName:
+        """Connect within *wait_s*; raises what is missing."""
+        self.close()
+        try:
+            service, reader = self._find(self.port.monotonic() + wait_s)
+            service.check_access(reader.whole)
+        except BaseException:
+            self.close()
+            raise
+        self._slot = Slot(service, reader.whole, self.port)
+        self.port.proved()
+        return reader
+
     def _find(self, end: float) -> tuple[Service, ReaderName]:
         """Return the reader as soon as the service knows it; raises what is missing at *end*."""
         while True:
@@ -164,6 +174,17 @@ class PcscCardDriver(Driver):
                 waited = self._service is not None and self._service.await_reader(SLICE_S)
                 if self.port.idle(0 if waited else SLICE_S):
                     raise  # whoever asks now hears what is missing
+
+    def _restarted(self, lost: DeviceLost) -> Slot:
+        """Return the slot of a service that was only restarted, or ended for want of work; else raise *lost*."""
+        if lost.code != "PCS-106":
+            raise lost
+        try:
+            self._open(RETURN_S)
+        except DeviceError:
+            raise lost from None
+        self.port.log("the PC/SC service was restarted")
+        return self._opened()
 
     def _known_reader(self) -> tuple[Service, ReaderName]:
         if self._service is None:

@@ -32,7 +32,7 @@ from typing import ClassVar
 from drivers import _pad_session as session
 from drivers._pad_profile import Way
 from edge.driver import Port
-from edge.links.address import HID, HID_NODE
+from edge.links.address import HID, HID_NODE, REPLAY
 from edge.plugged import Offer, Plugged, address_of
 
 CODES = session.CODES
@@ -50,7 +50,7 @@ class HidPad(session.EvaluationPad):
     """An evaluation pad, as its profile describes it."""
 
     settings_type = HidPadSettings
-    addresses = (HID, HID_NODE)
+    addresses = (HID, HID_NODE, REPLAY)
     public_traffic = False  # what a wrong address leads to may be a clerk's keyboard
 
     def __init__(self, settings: HidPadSettings, port: Port) -> None:

@@ -109,7 +109,7 @@ class EsclScanner(Driver):
     memory_mb = 1024  # a page of A3 at 600 dpi as PNG
     search_is_slow = True
     commands = (Scan,)
-    poll_limit_s = 15.0
+    poll_limit_s = 25.0  # finding it, and two questions that are not answered
     proof_s = 30.0
 
     def __init__(self, settings: EsclSettings, port: Port) -> None:
@@ -213,6 +213,8 @@ class EsclScanner(Driver):
     def _announced(wanted: str) -> tuple[str, int, str, bool]:
         try:
             found = find.browse(FIND_S, lambda seen: any(one.answers_to(wanted) for one in seen))
+        except ModuleNotFoundError as error:
+            raise device_error("ESC-112") from error
         except OSError as error:
             raise device_error("ESC-109") from error
         one = next((one for one in found if one.answers_to(wanted)), None)
@@ -256,6 +258,6 @@ class EsclScanner(Driver):
         """Offer the scanners that announce themselves on the network, by their present address."""
         try:
             found = find.browse(wait_s)
-        except OSError:
-            return ()  # no network, so no scanner on it
+        except (OSError, ModuleNotFoundError):
+            return ()  # no network, so no scanner on it; or nobody who could ask
         return [Offer(address=one.address, title=one.title) for one in found]

@@ -94,6 +94,7 @@ class SaneScanner(Driver):
 
     def open(self) -> DeviceInfo:
         """Open the scanner and see that it has the configured options; closes it again unless it is held."""
+        self.close()
         try:
             self._sane = Sane()
         except OSError as cause:
@@ -105,7 +106,7 @@ class SaneScanner(Driver):
             setup.check_extras(handle, self.settings.options)
             simulated = handle.options.keys() >= words.TEST_BACKEND or words.SIMULATED in self._name.lower()
         except SaneError as cause:
-            raise scanning(cause)[1] from cause
+            raise opening(cause) from cause
         finally:
             self._give_back()
         self._proved()
@@ -171,13 +172,18 @@ class SaneScanner(Driver):
         patience_s = names.patience_s(self._name)
         reader = PageReader(handle, job.check, self.port.idle, self.port.monotonic, patience_s)
         while True:
-            page = self._page(handle, reader, pages)
+            try:
+                page = self._page(handle, reader, pages)
+            except SaneError as ended:
+                if ended.status != Status.NO_DOCS or reader.begun:
+                    raise
+                break  # some feeders tell only now that there was no other sheet
             if page is not None:
                 yield page
             if ready.source == "platen" or pages.enough or not self._next(handle, job):
                 break
         handle.cancel()
-        yield pages.completed()
+        yield pages.completed() if pages.scanned else pages.stopped("feeder-empty")
 
     def _start(self, handle: Handle, command: Scan, job: Job) -> setup.Ready | None:
         """Set up and start the first frame, from the first source that has paper; ``None``: none has."""

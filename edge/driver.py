@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
@@ -63,6 +64,9 @@ class Port(Protocol):
     def proved(self) -> None:
         """Note that the device has just shown that it lives, for drivers without a link."""
 
+    def slow(self, limit_s: float) -> AbstractContextManager[None]:
+        """Say that a call of a library may take so long: within it, the driver counts as hung only after that."""
+
     def blob(self, data: bytes | bytearray | memoryview, media_type: MediaType) -> BlobRef:
         """Hand over a picture or a document, to be named by the event that is yielded next.
 
@@ -102,6 +106,8 @@ class Driver(ABC):
     kind: ClassVar[str]
     """A kind of the contract: ``id-card``, ``evaluation-pad``, ``code-scanner``."""
     settings_type: ClassVar[type[Settings]]
+    opens_again: ClassVar[bool] = False
+    """Whether :meth:`open` may be called again after ``DeviceAbsent``: for the core's own use."""
     addresses: ClassVar[tuple[AddressForm, ...]] = BYTE_STREAMS
     """The forms of address that the driver understands."""
     lane: ClassVar[Literal["thread", "process"]] = "thread"

@@ -13,10 +13,11 @@ from pathlib import Path
 import msgspec
 
 from edge import logs
+from edge.device_state import Notice
 from edge.plugged import Plugged, Wanted, wanted
 from edge.plugwatch import Change, PlugWatch
 from edge.state_dir import write_safely
-from edge.supervisor import Notice, Supervisor
+from edge.supervisor import Supervisor
 
 _MAX_TOLD = 64
 _log = logs.get("plugs")

@@ -7,7 +7,8 @@ import hmac
 import threading
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +49,10 @@ class DevicePort:
         self._clock = clock
         self.last_proof: float | None = None
         self.simulated = False
+        self.slow_s = 0.0
+        """How much longer than usual a call may take now."""
+        self.beat: Callable[[], None] = lambda: None
+        """Shows that the driver has moved on."""
         self.digest_key = digest_key
         self.public_traffic = public_traffic
         self._plugged = plugged
@@ -75,6 +80,15 @@ class DevicePort:
 
     def proved(self) -> None:
         self.last_proof = self.monotonic()
+
+    @contextmanager
+    def slow(self, limit_s: float) -> Iterator[None]:
+        self.slow_s = limit_s
+        try:
+            yield
+        finally:
+            self.beat()
+            self.slow_s = 0.0
 
     def blob(self, data: Buffer, media_type: MediaType) -> BlobRef:
         digest = hashlib.sha256(data).hexdigest()

@@ -21,14 +21,15 @@ import math
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 from edge import logs
+from edge.device_state import FLAPPING, USABLE, DeviceState, Notice
 from edge.driver import DeviceInfo, Driver
 from edge.errors import DeviceAbsent, DeviceAttention, DeviceError, DeviceLost, EdgeError, JobCancelled
 from edge.events import Payload
-from edge.flapping import LOSSES, Flapping
+from edge.flapping import Flapping
 from edge.jobs import DeviceJob
 from edge.lanes.thread import DriverBug, ThreadLane
 from edge.outbox import Row
@@ -36,35 +37,12 @@ from edge.port import DevicePort
 from edge.wire import State
 
 _BACKOFF_S = (0.5, 30.0)
-_MENDED_S = 1.5  # whoever takes out jammed paper does not wait for half a minute
+# Whoever takes out jammed paper does not wait for half a minute; and of some devices only opening tells that they are
+# there.
+_LONGEST_S = {"attention": 1.5, "absent": 1.0}
 _LOOK_S = 0.2  # how often an absent device's node is looked for
-_STEADY_S = 10.0  # ready for so long: the next failure starts with the shortest back-off again
+_STEADY_S = 3.0  # ready for so long: the next failure starts with the shortest back-off again
 _OWN_ERROR_S = 0.3  # how long a pulled device's own link has to say so itself, more exactly
-USABLE = ("ready", "busy")
-
-
-class Notice(NamedTuple):
-    """What a person should know of a device that works all the same."""
-
-    reason: str
-    code: str
-    action: str
-
-
-_FLAPPING = Notice(
-    f"flapping: it went away {LOSSES} times within a minute", "DEV-109", "check its cable and plug, then the hub"
-)
-
-
-@dataclass(frozen=True)
-class DeviceState:
-    """What the retained status of a device says; ``since`` and ``proven`` are on the monotonic clock."""
-
-    state: State
-    since: float
-    reason: str | None = None
-    code: str | None = None
-    action: str | None = None
 
 
 class Supervisor:
@@ -100,7 +78,7 @@ class Supervisor:
         self._down_since: float | None = None
         self._flapping = Flapping(clock)
         self._notice: Notice | None = None
-        self._pulled: asyncio.Future[Any] | None = None
+        self._pulled: asyncio.Future[str] | None = None
         self._opened_at = 0.0
         self._nap: asyncio.Future[None] | None = None
         self._poked = False
@@ -174,12 +152,11 @@ class Supervisor:
 
     async def _live(self) -> None:
         """Open the device and serve it until something fails."""
-        self._pulled, self._opened_at = asyncio.get_running_loop().create_future(), self._clock()
         self._lane = ThreadLane(
             self.name, self.driver, self.port, lambda events, case: self._accept(self, events, case)
         )
         self._lane.on_change = self._look_busy
-        self.info = await self._lane.open()
+        self.info, pulled = await self._opened(self._lane)
         self.port.simulated = self.port.simulated or self.info.simulated
         waiting = self.driver.proof_s is not None and self.port.last_proof is None
         if not waiting:
@@ -187,25 +164,39 @@ class Supervisor:
         elif self.current.state in ("starting", "absent"):  # else it keeps the state that it failed with
             self._enter("starting", reason="waiting for the first sign of life")
         serving = asyncio.ensure_future(self._lane.serve())
+        either: list[asyncio.Future[Any]] = [serving, pulled]
         try:
             while not serving.done():
                 patience_s = _LOOK_S if waiting or self._flapping.active else None
-                await asyncio.wait([serving, self._pulled], timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(either, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
                 if waiting and self.port.last_proof is not None:
                     waiting = False
                     self._ready()
                 if self._flapping.calm() and self.usable:
                     self._works(self.current.state)
-                if self._pulled.done():
+                if pulled.done():
                     await asyncio.wait([serving], timeout=_OWN_ERROR_S)
                     break
             if not serving.done():
-                raise DeviceLost(self._pulled.result())
+                raise DeviceLost(pulled.result())
             await serving
         finally:
             serving.cancel()
             with contextlib.suppress(asyncio.CancelledError, EdgeError):
                 await serving
+
+    async def _opened(self, lane: ThreadLane) -> tuple[DeviceInfo, asyncio.Future[str]]:
+        """Open the device; one that is absent is looked for in the same process, which is dear to start."""
+        while True:
+            pulled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            self._pulled, self._opened_at = pulled, self._clock()
+            try:
+                return await lane.open(), pulled
+            except DeviceAbsent as error:
+                if not self.driver.opens_again:
+                    raise
+                self._failed(error)
+            await self._pause()
 
     def _ready(self) -> None:
         if self._down_since is not None:
@@ -220,7 +211,7 @@ class Supervisor:
 
     def _works(self, state: State) -> None:
         """Enter a usable state, with what should be known of it."""
-        self._enter(state, *(_FLAPPING if self._flapping.active else self._notice or ()))
+        self._enter(state, *(FLAPPING if self._flapping.active else self._notice or ()))
 
     def _look_busy(self) -> None:
         if self._lane is not None and self.usable:
@@ -241,7 +232,7 @@ class Supervisor:
         if state == "absent" and (self.usable or (pulled is not None and pulled.done())):
             self._flapping.lost()
         if self._flapping.active and state == "absent":
-            state, error = DeviceAttention.state, DeviceAttention(_FLAPPING[0], code=_FLAPPING[1], action=_FLAPPING[2])
+            state, error = DeviceAttention.state, DeviceAttention(FLAPPING[0], code=FLAPPING[1], action=FLAPPING[2])
         known = self.current.state == state and self.current.code == error.code
         fields = {"code": error.code, "state": state, "action": error.action, "tries": self.failures}
         (self._log.debug if known or quiet else self._log.warning)(error.message, extra={"fields": fields})
@@ -261,7 +252,7 @@ class Supervisor:
     async def _pause(self) -> None:
         """Wait before the next try: for the back-off, and until the device's node is there."""
         # jittered, so that the devices of a hub do not come back at the same moment
-        longest = _MENDED_S if self.current.state == "attention" else _BACKOFF_S[1]
+        longest = _LONGEST_S.get(self.current.state, _BACKOFF_S[1])
         delay = min(longest, _BACKOFF_S[0] * 2 ** min(self.failures - 1, 6)) * random.uniform(0.5, 1.0)  # noqa: S311
         start = self._clock()
         end = start + (self._flapping.pause_s if self._flapping.active else delay)

@@ -7,14 +7,15 @@ mistake in the daemon's codecs cannot hide by being shared. Standard library onl
     python -m simulators --dir /tmp/window id-1=idcard_sdt pad-1=pad_serial,profile=addressable
 
 What is here: ``idcard_sdt`` (ID-card reader), ``pad_serial`` (evaluation pad, four profiles), ``code_serial``
-(scan gun); ``people`` (synthetic citizens), ``bench`` (all devices in one thread, for tests), ``scenario``
+(scan gun); ``idcard_usb`` (the same reader on USB, exported over USB/IP), ``pad_hid`` (evaluation pad, at a UNIX
+socket instead of a HID node); ``people`` (synthetic citizens), ``bench`` (all devices in one thread, for tests), ``scenario``
 (what a person and a bad cable do, one action a line).
 
 What they do not do:
 
 * no modem lines, parity, data bits or break: a pseudo-terminal ignores them, so a wrong 7E1 is not noticed;
 * no speed: bytes arrive as fast as the machine is, not at 9600 baud (``pace=`` and ``chunk`` slow them down);
-* no USB: a plug is a path that appears, without a uevent, a VID or a serial number;
+* no USB node: a plug is a path or a USB/IP export that appears, without a uevent; descriptors has ``idcard_usb`` only;
 * no real card: photos are a drawing, not WLT; fingerprints are a pattern with a correct head; nothing is
   encrypted and nobody is authenticated; the people do not exist (area code 000000, country UTO);
 * no certainty where the field has none: the silence of a SAM after a reset and its status for a wrong order are

@@ -16,9 +16,7 @@ LONGEST_PULL_S = 0.5
 class Device:
     """Own one port and its model; every method runs in the bench's lock."""
 
-    def __init__(
-        self, name: str, model_name: str, model: Model, port: Port, on_plug: "OnPlug", seed: int
-    ) -> None:
+    def __init__(self, name: str, model_name: str, model: Model, port: Port, on_plug: "OnPlug", seed: int) -> None:
         self.name = name
         self.model_name = model_name
         self.model = model

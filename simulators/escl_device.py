@@ -17,6 +17,7 @@ from simulators.escl_xml import JobLine, Looks, Wanted
 LATE_S = 60.0
 """A job that nobody fetches pages of for so long is aborted."""
 MOST_PIXELS = 16_000
+BY_HAND = ("ScannerAdfJam", "ScannerAdfHatchOpen", "ScannerAdfDoorOpen")
 
 
 class EsclDevice:
@@ -69,6 +70,8 @@ class EsclDevice:
                 wanted = xml.read_settings(body)
             except ValueError:
                 return Reply(400)
+            if self.manners.forgets and self.trouble not in BY_HAND:
+                self.trouble = None
             if (refused := self._refusal(wanted)) is not None:
                 return Reply(refused)
             job = Job(str(uuid.uuid4()), wanted)

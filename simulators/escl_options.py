@@ -44,6 +44,7 @@ OPTIONS: Mapping[str, str] = {
     "takes-empty": "1: takes a job with an empty feeder and never ends it",
     "testing-breaks": "1: takes a job while it warms up and aborts it",
     "drops-reply": "1: cuts the connection behind the headers of a new job's answer",
+    "forgets": "1: a new job ends a mispick, a double feed, …",
     "resends": "1: sends a page again whose transfer broke",
 }
 
@@ -100,5 +101,6 @@ def read_manners(words: Words) -> Manners:
         testing_breaks=words.flag("testing-breaks"),
         drops_reply=words.flag("drops-reply"),
         resends=words.flag("resends"),
+        forgets=words.flag("forgets"),
         location=words.choice("location", LOCATIONS, "absolute"),
     )

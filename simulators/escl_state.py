@@ -38,6 +38,8 @@ class Manners:
     """Takes a job while it warms up, and aborts it."""
     drops_reply: bool = False
     """Cuts the connection behind the headers of the answer to a new job."""
+    forgets: bool = False
+    """A new job ends what a hand need not mend: a mispick, a double feed, …"""
     resends: bool = False
     """Sends a page again whose transfer broke."""
     location: str = "absolute"

@@ -124,7 +124,7 @@ def told_import(device: Exported | None, status: int) -> bytes:
 
 def submitted(number: int, status: int, data: bytes = b"", taken: int = 0) -> bytes:
     """Answer a URB: ``data`` for the host, or how many of its bytes were ``taken``."""
-    return _SUBMITTED.pack(SUBMITTED, number, 0, 0, 0, status, len(data) or taken, 0, 0xFFFFFFFF, 0) + data
+    return _SUBMITTED.pack(SUBMITTED, number, 0, 0, 0, status, len(data) or taken, 0, 0, 0) + data
 
 
 def unlinked(number: int, status: int) -> bytes:

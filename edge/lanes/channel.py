@@ -147,6 +147,8 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
     proof_age_s: float | None
     simulated: bool
     body: Body | None = None
+    slow_s: float = 0.0
+    """How much longer than usual the call under way may take."""
 
 
 def encode(message: object) -> bytes:

@@ -72,6 +72,7 @@ class Child:
         self._lock = threading.Lock()
         self._ended = False
         self._used_ns = 0
+        start = _start(driver_type, settings, port)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._channel = Channel(ours)
         self._crash = os.memfd_create("crash", os.MFD_CLOEXEC)
@@ -85,7 +86,7 @@ class Child:
             raise
         self._poll = select.poll()
         self._poll.register(self._channel, select.POLLIN)
-        self.say(_start(driver_type, settings, port))
+        self.say(start)
 
     @property
     def pid(self) -> int:
@@ -150,7 +151,7 @@ class Child:
         quiet, still = now - self._heard, now - self._moved
         if quiet > quiet_s:
             what = f"the driver's process has not run for {quiet:.1f} s"
-        elif still > hung_s:
+        elif still > hung_s + (self.last.slow_s if self.last else 0.0):
             what = f"a call of the driver has hung for {still:.1f} s"
         else:
             return
@@ -187,13 +188,13 @@ class Child:
                 self._drain(time.monotonic() + grace_s)
         with self._lock:
             self._kill()
-            self._ended = True
-            try:
-                self._process.wait(_KILLED_S)
-            except subprocess.TimeoutExpired:  # in the middle of a system call that cannot be interrupted
-                _undead.append(self._process)
-            self._channel.close()
-            os.close(self._crash)
+            self._ended = True  # from here on nobody else touches it
+        try:
+            self._process.wait(_KILLED_S)
+        except subprocess.TimeoutExpired:  # in the middle of a system call that cannot be interrupted
+            _undead.append(self._process)
+        self._channel.close()
+        os.close(self._crash)
 
     def _drain(self, until: float) -> None:
         """Hear what is still said until the process has ended."""

@@ -19,7 +19,7 @@ import msgspec
 from edge import logs
 from edge.driver import DeviceInfo, Driver, Job, Settings
 from edge.envelope import BadPayload
-from edge.errors import ConfigError, DeviceLost, EdgeError, JobCancelled, Problem
+from edge.errors import ConfigError, DeviceAbsent, DeviceLost, EdgeError, JobCancelled, Problem
 from edge.events import BY_TYPE, Params, Payload
 from edge.lanes.channel import (
     Accepted,
@@ -54,6 +54,7 @@ T = TypeVar("T")
 class RemoteDriver(Driver):
     """Stands for a driver that runs in a process of its own, started by ``open`` and ended by ``close``."""
 
+    opens_again = True
     longest_wait_s = 0.25
     """A poll waits so long at most: a hung one is noticed that much sooner."""
 
@@ -62,6 +63,7 @@ class RemoteDriver(Driver):
         self._type = driver_type
         self._port = port
         self._child: Child | None = None
+        self._seen_beats = 0
         # the process is watched more closely than the lane does, whose own watch comes later
         limit_s = driver_type.poll_limit_s + START_S + _LANE_SLACK_S
         own = {"kind": driver_type.kind, "commands": driver_type.commands, "poll_limit_s": limit_s}
@@ -79,20 +81,26 @@ class RemoteDriver(Driver):
         return None if self._child is None or self._child.ended else self._child.pid
 
     def open(self) -> DeviceInfo:
-        self.close()
-        self._child = child = Child(self._type, self.settings, self._port)
-        self._port.hold(child)
+        """Start the process and open the device; after ``DeviceAbsent`` the process stays, to open it again."""
         limit_s = self._type.poll_limit_s
         try:
-            self._expect(Loaded, START_S, START_S)
+            child = self._child or self._started()
             child.say(Open())
             # a library that is being loaded may hold the interpreter all the time
             opened = self._expect(Opened, max(FROZEN_S, limit_s), limit_s)
+        except DeviceAbsent:
+            raise
         except BaseException:
             self.close()
             raise
         self.proof_s = opened.proof_s
         return opened.info
+
+    def _started(self) -> Child:
+        self._child = child = Child(self._type, self.settings, self._port)
+        self._port.hold(child)
+        self._expect(Loaded, START_S, START_S)
+        return child
 
     def poll(self, wait_s: float) -> Iterable[Payload]:
         wait_s = min(wait_s, self.longest_wait_s)
@@ -168,6 +176,10 @@ class RemoteDriver(Driver):
     def _note(self, told: Told) -> None:
         """Show the core the device's signs of life; an age crosses, for clocks may differ."""
         self._port.simulated = self._port.simulated or told.simulated
+        if told.beats != self._seen_beats:
+            self._seen_beats = told.beats
+            self._port.beat()
+        self._port.slow_s = told.slow_s
         if told.proof_age_s is not None:
             self._port.last_proof = self._port.monotonic() - told.proof_age_s
 

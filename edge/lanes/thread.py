@@ -29,6 +29,8 @@ class LanePort(Protocol):
     """What a lane needs of a device's port."""
 
     last_proof: float | None
+    slow_s: float
+    beat: Callable[[], None]
 
     def monotonic(self) -> float: ...
     def wake(self) -> None: ...
@@ -52,6 +54,7 @@ class ThreadLane:
     def __init__(self, device: str, driver: Driver, port: LanePort, accept: Accept) -> None:
         self.driver = driver
         self.port = port
+        port.beat = self._beat
         self.busy = False
         self.abandoned = False
         """Whether its thread hangs in a call and was left behind."""
@@ -142,7 +145,7 @@ class ThreadLane:
 
     def _judge(self) -> None:
         hung_s, limit_s, silent_s = time.monotonic() - self._since, self._limit_s, self._silent_s()
-        if limit_s is not None and hung_s > limit_s:
+        if limit_s is not None and hung_s > limit_s + self.port.slow_s:
             error = DeviceTimeout(f"a call of the driver has hung for {hung_s:.0f} s", code="DRV-104")
             self._abandon(error)
             raise error

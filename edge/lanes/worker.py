@@ -70,6 +70,7 @@ class Worker:
         self._channel = channel
         self._start = start
         self._port = WorkerPort(start)
+        self._port.beat = self._beat
         self._driver: Driver | None = None
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._speaking = threading.Lock()
@@ -103,7 +104,7 @@ class Worker:
     def _told(self, body: Body | None) -> Told:
         proof, now = self._port.last_proof, self._port.monotonic()
         age = None if proof is None else max(0.0, now - proof)
-        return Told(self._beats, age, self._port.simulated, body)
+        return Told(self._beats, age, self._port.simulated, body, self._port.slow_s)
 
     # --- hearing, a thread of its own ---
 

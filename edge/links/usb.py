@@ -82,6 +82,7 @@ class UsbLink:
 
         A device on USB is only heard when it is asked for bytes, so nothing wakes this thread when it speaks.
         """
+        self._check_open()
         end = time.monotonic() + wait_s
         while not self._ahead:
             left = end - time.monotonic()

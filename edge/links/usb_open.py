@@ -26,7 +26,7 @@ from edge.links.address import Address, split_host
 from edge.links.fd import Tap
 from edge.links.holder import action_against, holder_of
 from edge.links.usb import Pipes, UsbLink
-from edge.links.usbip import import_device
+from edge.links.usbip_import import import_device
 from edge.plugged import Plugged, says_simulated, the_one, usb_devices, wanted
 
 _INTERFACE = 0

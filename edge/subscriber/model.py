@@ -217,7 +217,7 @@ class OpenGap:
             self.gone += tombstone
 
     def missing_again(self, seq: int) -> None:
-        """Count *seq*, if it belongs to this gap, as not here: it waits for its blob and others go before it."""
+        """Count *seq*, if it belongs to this gap, as not here: it was dropped, or others go before its blob."""
         if self.first <= seq <= self.last:
             self.missing.add(seq, seq)
 

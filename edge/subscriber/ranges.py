@@ -81,3 +81,19 @@ class Ranges:
         excess = len(self._firsts) - limit
         if excess > 0:
             del self._firsts[:excess], self._lasts[:excess]
+
+
+def covers(pairs: Iterable[Pair], seq: int) -> bool:
+    """Return whether *seq* is in one of *pairs*."""
+    return any(first <= seq <= last for first, last in pairs)
+
+
+def cut(pairs: Iterable[Pair], count: int) -> list[Pair]:
+    """Return the first *count* numbers of *pairs*."""
+    first_ones: list[Pair] = []
+    for first, last in pairs:
+        if count <= 0:
+            break
+        first_ones.append((first, min(last, first + count - 1)))
+        count -= last - first + 1
+    return first_ones

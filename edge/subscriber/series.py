@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from edge.subscriber.model import LAST_SEQ, Entry, Limits, OpenGap, Output, View
-from edge.subscriber.ranges import Pair, Ranges
+from edge.subscriber.ranges import Pair, Ranges, covers, cut
 
 
 class Series:
@@ -77,6 +77,7 @@ class Series:
         self._highest = max(self._highest, view.seq)
         if not was_here and entry.here(joins=self.joins):
             self._arrived(view.seq, tombstone=view.tombstone)
+        self._deliver_late(view.seq)
         self._release()
         self._make_room()
 
@@ -138,7 +139,7 @@ class Series:
             self._hole, self._hole_since = hole, now
         if hole is not None and now - self._hole_since >= self._grace_s(hole):
             self._name_gaps()
-            if not _covers(self._asked, hole):
+            if not covers(self._asked, hole):
                 self._asks, self._ask_at = 0, now
 
     def resume(self, now: float) -> None:
@@ -152,7 +153,7 @@ class Series:
         if self._ask_at is None or now < self._ask_at:
             return []
         wanted = [pair for gap in self.gaps for pair in gap.missing] + list(self._lost_and_not_here())
-        self._asked = sorted(_cut(wanted, self.limits.ask_chunk))
+        self._asked = sorted(cut(wanted, self.limits.ask_chunk))
         pause_s = self.limits.ask_every_s * 2 ** min(self._asks, 16)
         self._asks += 1
         self._ask_at = now + min(pause_s, self.limits.ask_pause_s) if self._asked or self.lost else None
@@ -208,11 +209,10 @@ class Series:
 
     def _arrived(self, seq: int, *, tombstone: bool) -> None:
         """Note that the event *seq* is here."""
-        self._answered = self._answered or _covers(self._asked, seq)
+        self._answered = self._answered or covers(self._asked, seq)
         for gap in self.gaps:
             gap.arrived(seq, tombstone=tombstone)
         self._end_gaps()
-        self._deliver_late(seq)
 
     def _deliver_late(self, seq: int) -> None:
         """Hand over *seq* if it is complete and others went before it."""
@@ -260,9 +260,7 @@ class Series:
         go_on = min(behind)
         blobs = [(seq, seq) for seq in self._buffer if self.next <= seq < go_on and self.awaits_blob(seq)]
         self._name_gaps(blobs)  # what is here but for its blob is told too, now that others go before it
-        for gap in self.gaps:
-            for seq, _ in blobs:
-                gap.missing_again(seq)
+        self._missing_again(seq for seq, _ in blobs)
         self.lost.add(self.next, go_on - 1)
         self.lost.shorten(self.limits.max_lost_ranges)
         self._ask_at = self._ask_at or 0.0
@@ -277,23 +275,18 @@ class Series:
         while len(self._buffer) > self.limits.max_buffered:
             halves = [seq for seq in self._buffer if seq < (self.next or 0)]
             if halves:
-                del self._buffer[max(halves)]  # the lowest are asked for first
+                self._drop(max(halves))  # the lowest are asked for first
             elif self._pass_over():
                 self._release()
             else:
-                del self._buffer[max(self._buffer)]
+                self._drop(max(self._buffer))
 
+    def _drop(self, seq: int) -> None:
+        """Forget what is here of an event; it is asked for again."""
+        del self._buffer[seq]
+        self._missing_again([seq])
 
-def _covers(pairs: Iterable[Pair], seq: int) -> bool:
-    return any(first <= seq <= last for first, last in pairs)
-
-
-def _cut(pairs: Iterable[Pair], count: int) -> list[Pair]:
-    """Return the first *count* numbers of *pairs*."""
-    cut: list[Pair] = []
-    for first, last in pairs:
-        if count <= 0:
-            break
-        cut.append((first, min(last, first + count - 1)))
-        count -= last - first + 1
-    return cut
+    def _missing_again(self, seqs: Iterable[int]) -> None:
+        for seq in seqs:
+            for gap in self.gaps:
+                gap.missing_again(seq)

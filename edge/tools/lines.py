@@ -37,7 +37,8 @@ def event_line(event: Event, *, show_personal: bool = False) -> str:
         if holds
     ]
     what = f"{event.window} {event.device:9} {event.kind}.{event.type}"
-    return f"{time}  {event.seq:>5}  {what:40} [{', '.join(marks)}] {' '.join(shown)}".rstrip()
+    saved = f" → {event.blob.path}" if event.blob else f" → no file: {event.blob_gone}" if event.blob_gone else ""
+    return f"{time}  {event.seq:>5}  {what:40} [{', '.join(marks)}] {' '.join(shown)}{saved}".rstrip()
 
 
 def _clock(time: str) -> str:

@@ -15,8 +15,8 @@ from edge.subscriber import BadArgument, Event, Limits, Login, Notice, Subscribe
 from edge.tools.lines import event_line, personal_fields
 
 SESSION_S = 3600
-OBSERVING = Limits(gap_limit_s=2.0)
-"""Who cannot ask for what is missing does not wait for it."""
+OBSERVING = Limits(gap_limit_s=2.0, blob_limit_s=10.0)
+"""Who cannot ask for what is missing does not wait for it, but a picture takes its time."""
 
 
 def add_broker_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", type=Path, action="append", default=[], help="private JWK that opens sealed bodies")
     parser.add_argument("--state", type=Path, metavar="DIR", help="a window's state folder, for its lab key")
     parser.add_argument("--show-personal", action="store_true", help="show personal fields instead of masking them")
+    parser.add_argument("--save", type=Path, metavar="DIR", help="keep pictures and documents there, decrypted")
     parser.add_argument("--json", action="store_true", help="one JSON object a line; personal fields are left out")
     parser.add_argument("--count", type=int, metavar="N", help="end after N events; with --for, 1 when fewer came")
     parser.add_argument("--for", dest="seconds", type=float, metavar="SECONDS", help="end after so long")
@@ -78,6 +79,7 @@ async def _listen(chosen: argparse.Namespace) -> int:
         window=chosen.window,
         keys=keys,
         login=login(chosen),
+        blobs=chosen.save,
         on_notice=lambda notice: _say(_notice_as_json(notice) if chosen.json else f"-- {notice}"),
         observe=not chosen.acknowledge,
         session_expiry_s=SESSION_S if chosen.acknowledge else 0,
@@ -124,6 +126,8 @@ def _as_json(event: Event, chosen: argparse.Namespace) -> str:
         "opened": event.opened, "unreadable": event.unreadable, "late": event.late,
         "data": {key: value for key, value in event.data.items() if key not in hidden},
     }  # fmt: skip
+    if event.blob or event.blob_gone:
+        body |= {"blob_path": str(event.blob.path) if event.blob else None, "blob_gone": event.blob_gone}
     return json.dumps(body, ensure_ascii=False)
 
 

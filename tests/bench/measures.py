@@ -15,7 +15,7 @@ from tests.bench.course import Course
 from tests.bench.figures import Row, Target, percentile
 from tests.bench.machine import sync_ms
 
-MEASURES = ("latency", "sustained", "rest", "start")
+MEASURES = ("latency", "sustained", "rest", "start", "card")
 _JUDGED_RATE = 100  # at 10/s the p99 of a turn is its slowest event
 _SETTLED_S = 2.0
 _BURST_MS, _WORK_MS = 10_000, 0.5  # (b) syncs for every event: on a slow disk a burst is smaller
@@ -29,12 +29,13 @@ class Plan:
     turn_s: Mapping[int, float] = field(default_factory=lambda: {10: 2.5, 100: 2.5, 1000: 2.0})
     burst: int = 8_000
     idle_s: float = 20.0
+    apdus: int = 2_000
     quiet_s: float = 0.6  # the daemon deletes half a second after the last PUBACK what the broker has
 
     @classmethod
     def quick(cls) -> Plan:
         """Return one of under a minute: to see that all works, and the rough size of things."""
-        return cls(rounds=2, turn_s={10: 1.0, 100: 0.6, 1000: 0.5}, burst=2_000, idle_s=4.0, quiet_s=0.25)
+        return cls(rounds=2, turn_s={10: 1.0, 100: 0.6, 1000: 0.5}, burst=2_000, idle_s=4.0, apdus=300, quiet_s=0.25)
 
 
 class Measures:
@@ -58,6 +59,10 @@ class Measures:
                     yield from self._rest(stack, three)
         if "start" in wanted:
             yield from self._start()
+        if "card" in wanted:
+            from tests.bench import card  # needs pyscard
+
+            yield from card.rows(self._plan.rounds, self._plan.apdus, self._say)
 
     def _three(self, part: str) -> dict[str, Contender]:
         folder = self._folder / part

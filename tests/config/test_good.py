@@ -12,8 +12,8 @@ import pytest
 
 from edge import config
 from edge.config import Config
-from edge.errors import ConfigError
 from edge.config.rules import is_loopback, parse_broker
+from edge.errors import ConfigError
 from tests.config.conftest import GOOD, Write
 from tests.config.sample_drivers.card import CardDriver, CardSettings
 from tests.config.sample_drivers.pad import PadSettings

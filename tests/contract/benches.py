@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from edge.driver import Driver, Settings
-from edge.events import Capture, Evaluate, Params, ReadCard, Scan
+from edge.events import Capture, Evaluate, Params, ReadCard, ReadSmartCard, Scan
 from edge.lanes.process import RemoteDriver
 from edge.registry import Registry
 from simulators.bench import Bench
@@ -257,6 +257,19 @@ BENCHES = (
         event_by_command=True,
         personal={},
         pictures=True,
+    ),
+    DriverBench(
+        name="card_pcsc",
+        driver="card_pcsc",
+        attach=served("card_pcsc"),
+        line=False,
+        absent="pcsc:?socket=/nowhere/pcscd.comm",
+        notices_s=4.0,
+        alive="answers",
+        event=("insert storage",),
+        command=ReadSmartCard(),
+        personal={"read": "full", "purpose": "contract"},
+        people=("insert social-security seed=2 bad-check=1",),
     ),
     _pad("aa55_xor", "silent", "wait-request", "press 4"),
     _pad("stx_len16", "silent", "wait-request", "press 2 reasons=401"),

@@ -51,6 +51,15 @@ def test_a_good_driver_from_elsewhere_passes() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(LONG_S)
+def test_so_does_one_in_a_process_of_its_own() -> None:
+    tests = [f"tests/contract/{name}.py" for name in ("test_poll", "test_unplug", "test_privacy")]
+    code, told = run(["WORKS_ELSEWHERE"], tests, LIMIT_S)
+    assert code == 0, told
+    assert told.count("PASSED") > 8
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(LONG_S)
 def test_every_broken_rule_is_noticed() -> None:
     tests = {bench: f"tests/contract/{test.replace('*', PLACE + bench)}" for bench, test in BROKEN.items()}
     code, told = run(list(BROKEN), list(tests.values()), BROKEN_LIMIT_S)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from edge.device_state import Notice
 from edge.driver import DeviceInfo
 from edge.errors import DeviceAbsent, DeviceBusy, DeviceFault, DeviceLost
 from edge.flapping import LOSSES, WITHIN_S, Flapping
 from edge.lanes import thread
-from edge.supervisor import Notice
 from tests.core.drivers_rig import fails
 from tests.core.supervisor_rig import Bench, Clock, running
 from tests.support.wait import wait_until_async

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from drivers._camera_settings import ADDRESSES, CameraSettings
 from drivers.camera_uvc import DocumentCamera
-from edge.errors import DeviceError
+from edge.errors import DeviceError, EdgeError
 from edge.events import Capture, Captured, Payload
 from edge.jobs import DeviceJob
 from edge.links.address import parse_address
@@ -44,6 +44,7 @@ class CameraRig:
         self.steps: list[tuple[str, int | None, int | None]] = []
         """Progress that was reported."""
         self.blobs: dict[str, bytes] = {}
+        self.ended_by: EdgeError | None = None
 
     def do(self, line: str) -> None:
         """Do something at the camera."""
@@ -52,7 +53,7 @@ class CameraRig:
     def truth(self) -> list[tuple[float, float]]:
         """Return the true corners of the page in pixels, as the camera tells them."""
         host = self.address.removeprefix("http://").partition("/")[0]
-        with urllib.request.urlopen(f"http://{host}/truth.json", timeout=5) as answer:  # noqa: S310 - of our own
+        with urllib.request.urlopen(f"http://{host}/truth.json", timeout=5) as answer:
             corners: list[tuple[float, float]] = json.load(answer)["corners"]
         return corners
 
@@ -68,6 +69,16 @@ class CameraRig:
                 assert event.blob.id not in self.blobs
                 self.blobs[event.blob.id] = bytes(self.port.take_blob(event.blob.id))
             yield event
+
+    def outcome(self, job: DeviceJob) -> tuple[list[Payload], EdgeError | None]:
+        """Return all events of *job*, and the error that ended it."""
+        events: list[Payload] = []
+        try:
+            for event in self.events(job):
+                events.append(event)  # noqa: PERF402  # those before an error are kept
+        except EdgeError as error:
+            return events, error
+        return events, None
 
     def capture(self, **wanted: Any) -> Payload:
         """Take one picture and return its event."""

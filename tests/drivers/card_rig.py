@@ -12,16 +12,19 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from drivers._card_pcsc import SOCKET_VARIABLE
 from drivers.card_pcsc import PcscCardDriver
 from edge.driver import DeviceInfo
+from edge.errors import DeviceError
 from edge.events import CardInserted, CardRead, CardRejected, Params, Payload
 from edge.jobs import DeviceJob
 from edge.links.address import parse_address
@@ -124,7 +127,7 @@ class Window:
         events: list[Payload] = []
         end = time.monotonic() + within_s
         while len(events) < count and time.monotonic() < end:
-            for event in self.driver.poll(0.05):
+            for event in self.driver.poll(0.01):
                 events.append(event)
                 self.at.append(time.monotonic())
         return events
@@ -146,6 +149,9 @@ class Window:
         self.driver.close()
 
 
+Make = Callable[..., Window]
+
+
 def told(events: Sequence[Payload]) -> list[str]:
     """Return the events' types; a card with its kind, a rejection with its reason."""
     words = []
@@ -158,3 +164,37 @@ def told(events: Sequence[Payload]) -> list[str]:
 def forgotten(simulator: Simulator) -> None:
     """Wait until no client holds a card."""
     wait_until(lambda: not simulator.counters()["handles_open"], what="every card is let go")
+
+
+def until(error: type[DeviceError], code: str, window: Window) -> list[str]:
+    """Poll until that *error* is raised; return the events before it."""
+    seen: list[str] = []
+
+    def poll() -> None:
+        while True:
+            for event in window.driver.poll(0.5):
+                seen.extend(told([event]))
+
+    with pytest.raises(error, match=code):
+        poll()
+    return seen
+
+
+class Later:
+    """Does something in a thread of its own, a moment from now."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.at = 0.0
+        self._work = work
+        self._thread = threading.Timer(0.15, self._run)
+
+    def __enter__(self) -> Later:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+
+    def _run(self) -> None:
+        self.at = time.monotonic()
+        self._work()

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
-from drivers.scanner_escl import EsclScanner, EsclSettings
-from edge.errors import EdgeError
+from drivers.scanner_escl import CODES, EsclScanner, EsclSettings
+from edge.errors import DeviceError, EdgeError
 from edge.events import Page, Payload, Scan, ScanCompleted, ScanStopped
 from edge.jobs import DeviceJob
 from edge.links.address import parse_address
@@ -30,11 +31,16 @@ class QuickPort(DevicePort):
 
     def __init__(self, address: str) -> None:
         self.skipped_s = 0.0
-        parsed = parse_address(address, EsclScanner.addresses)
-        super().__init__("scanner-1", parsed, clock=lambda: time.monotonic() + self.skipped_s)
+        self.speed = 1.0
+        """How fast its clock runs."""
+        self._began = time.monotonic()
+        super().__init__("scanner-1", parse_address(address, EsclScanner.addresses), clock=self._now)
         self.on_idle: Callable[[], None] = lambda: None
         self.sleeps = False
         """Whether it waits after all, for a scanner that minds."""
+
+    def _now(self) -> float:
+        return self._began + (time.monotonic() - self._began) * self.speed + self.skipped_s
 
     def idle(self, wait_s: float) -> bool:
         if self.sleeps:
@@ -141,3 +147,31 @@ def rig(folder: Path, settings: dict[str, Any] | None = None, **options: object)
             yield made
         finally:
             made.driver.close()
+
+
+Made = Callable[..., Rig]
+"""Switches a scanner with these options on, and opens it with these settings."""
+
+
+@contextmanager
+def rigs(folder: Path) -> Iterator[Made]:
+    """Yield what makes scanners; they are there while the context lasts."""
+    with ExitStack() as stack:
+        yield lambda settings=None, **options: stack.enter_context(rig(folder, settings, **options))
+
+
+def opened(address: str, **settings: object) -> EsclScanner:
+    driver = EsclScanner(msgspec.convert(settings, EsclSettings), QuickPort(address))
+    try:
+        driver.open()
+    finally:
+        driver.close()
+    return driver
+
+
+def refused(address: str, kind: type[DeviceError], **settings: object) -> str:
+    with pytest.raises(kind) as caught:
+        opened(address, **settings)
+    assert caught.value.code in CODES
+    assert caught.value.action
+    return caught.value.code

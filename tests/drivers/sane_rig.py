@@ -69,6 +69,12 @@ class BreaksAtThree(JamsAtThree):
     fault = "SANE_STATUS_IO_ERROR"
 
 
+class EmptyAtThree(JamsAtThree):
+    """Says at the first read, not when it starts, that there is no third sheet."""
+
+    fault = "SANE_STATUS_NO_DOCS"
+
+
 class EndlessFeeder(SaneScanner):
     """Lays paper into the test backend's feeder, which is empty after ten sheets."""
 

@@ -19,7 +19,7 @@ def sent_by(rig: CameraRig, count: int) -> list[bytes]:
     """Return pictures of the stream, read without OpenCV."""
     host, _, rest = rig.address.removeprefix("http://").partition(":")
     port, slash, path = rest.partition("/")
-    pictures = []
+    pictures: list[bytes] = []
     with socket.create_connection((host, int(port))) as line, line.makefile("rb") as stream:
         line.sendall(f"GET {slash}{path} HTTP/1.0\r\n\r\n".encode())
         while len(pictures) < count:
@@ -36,7 +36,7 @@ def density(data: bytes) -> tuple[int, int]:
 
 
 def test_a_page_is_cut_out_straightened_and_scaled(tmp_path: Path) -> None:
-    with camera(tmp_path, {"view_mm": 460}, turn=7, view=460) as rig:
+    with camera(tmp_path, {"view_mm": 460}, turn=7, view=460, width=1440, height=1080) as rig:
         event = rig.shot(dpi=72, codes=False)
         picture = picture_of(rig.data(event))
         assert event.blob.media_type == "image/jpeg"

@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
 
 import pytest
 
-from drivers._card_settings import CardSettings
-from edge.errors import DeviceAbsent, DeviceAccess, DeviceError, DeviceLost, DeviceTimeout
-from edge.events import CardRead, CardRejected, ReadSmartCard
-from edge.lanes.process import RemoteDriver
-from edge.links.address import parse_address
-from edge.port import DevicePort
-from tests.contract.harness import polled
-from tests.drivers.card_rig import LINK, Impatient, Simulator, Window, forgotten, leading_to, told
-from tests.support.wait import wait_until
+from edge.errors import DeviceAbsent, DeviceLost
+from edge.events import CardRead, CardRejected
+from tests.drivers.card_rig import LINK, Later, Simulator, Window, forgotten, told, until
 
-FULL = {"read": "full", "purpose": "test"}
+pytestmark = pytest.mark.usefixtures("_impatient")
 SOON_S = 1.0
 BACK_S = 2.0
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
-    simulator = Simulator(tmp_path_factory.mktemp("pcsc"))
-    yield simulator
-    simulator.close()
-
-
-@pytest.fixture
-def window(service: Simulator) -> Iterator[Window]:
-    service.reset()
-    with leading_to(service.path) as address:
-        one = Window(address, **FULL)
-        yield one
-        one.close()
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("drivers.card_pcsc.OPEN_WAIT_S", 0.0)
-
-
-def until(error: type[DeviceError], code: str, window: Window) -> list[str]:
-    """Poll until that *error* is raised; return the events before it."""
-    seen: list[str] = []
-
-    def poll() -> None:
-        while True:
-            for event in window.driver.poll(0.5):
-                seen.extend(told([event]))
-
-    with pytest.raises(error, match=code):
-        poll()
-    return seen
 
 
 def exchanged(service: Simulator, window: Window, card: str) -> int:
@@ -148,26 +105,6 @@ def test_a_reader_is_found_as_soon_as_it_is_plugged_in(
     assert sorted(late)[2] < 0.05
 
 
-class Later:
-    """Does something in a thread of its own, a moment from now."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self.at = 0.0
-        self._work = work
-        self._thread = threading.Timer(0.15, self._run)
-
-    def __enter__(self) -> Later:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
-
-    def _run(self) -> None:
-        self.at = time.monotonic()
-        self._work()
-
-
 # --- the service
 
 
@@ -195,18 +132,36 @@ def test_a_service_that_ends_in_the_middle_of_a_card(service: Simulator, window:
         assert until(DeviceLost, "PCS-106", window) == ["inserted:cpu", "removed"]
 
 
-def test_a_service_that_restarts_is_found_again(service: Simulator, window: Window) -> None:
+def test_a_service_that_restarts_is_found_again(
+    service: Simulator, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does when it has had nothing to do: nobody need know but those who care for the card."""
+    monkeypatch.setattr("drivers.card_pcsc.RETURN_S", 5.0)
+    window.open()
+    service.do("insert storage")
+    window.polled(2)
     for _ in range(3):
-        window.open()
-        service.do("insert storage")
-        window.polled(2)
-        service.do("restart")
-        with pytest.raises(DeviceLost, match="PCS-106"):
-            list(window.driver.poll(1.0))
         began = time.monotonic()
-        window.open()
-        assert told(window.polled(2)) == ["inserted:storage", "read:storage"]
+        service.do("restart")
+        assert told(window.polled(3)) == ["removed", "inserted:storage", "read:storage"]
         assert time.monotonic() - began < SOON_S
+    service.do("stop")
+    with Later(lambda: service.do("start")) as started:
+        assert told(window.polled(3)) == ["removed", "inserted:storage", "read:storage"]
+        assert time.monotonic() - started.at < BACK_S
+
+
+def test_a_service_that_does_not_come_back_is_lost(
+    service: Simulator, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("drivers.card_pcsc.RETURN_S", 0.3)
+    window.open()
+    service.do("stop")
+    began = time.monotonic()
+    assert until(DeviceLost, "PCS-106", window) == []
+    assert 0.3 <= time.monotonic() - began < SOON_S
+    with pytest.raises(DeviceLost, match="is not open"):
+        list(window.driver.poll(0.1))
 
 
 def test_opening_waits_for_a_service_that_is_starting(
@@ -217,86 +172,3 @@ def test_opening_waits_for_a_service_that_is_starting(
     with Later(lambda: service.do("start")) as started:
         window.open()
         assert time.monotonic() - started.at < BACK_S
-
-
-# --- rights
-
-
-def test_who_may_not_use_the_service_is_denied(service: Simulator, window: Window) -> None:
-    service.do("deny")
-    for _ in range(5):  # the library says "no service" or "not allowed", as it happens
-        with pytest.raises(DeviceAccess, match=r"PCS-102.*org\.debian\.pcsc-lite\.access_pcsc"):
-            window.open()
-    service.do("allow")
-    window.open()
-
-
-def test_who_may_not_touch_cards_is_denied_too(service: Simulator, window: Window) -> None:
-    service.do("deny card")
-    with pytest.raises(DeviceAccess, match="PCS-102"):
-        window.open()
-
-
-def test_a_right_that_is_taken_away(service: Simulator, window: Window) -> None:
-    window.open()
-    service.do("deny card", "insert social-security")
-    assert until(DeviceAccess, "PCS-102", window) == ["inserted:cpu", "removed"]
-
-
-# --- other programs
-
-
-def test_a_card_that_another_program_holds_is_named_and_read_when_it_is_free(
-    service: Simulator, window: Window
-) -> None:
-    window.open()
-    service.do("insert storage", "hold")
-    events = window.polled(2)
-    if told(events) == ["inserted:storage", "read:storage"]:  # faster than the other program
-        events = window.executed(ReadSmartCard())
-    assert told(events)[-1] == "rejected:held"
-    service.do("release")
-    assert told(window.polled(1)) == ["read:storage"]
-
-
-def test_a_transaction_of_another_program_is_waited_for(service: Simulator, window: Window) -> None:
-    window.open()
-    service.do("hold transaction")
-    service.do("insert storage")
-    with Later(lambda: service.do("release")) as freed:
-        events = window.polled(2)
-        assert time.monotonic() >= freed.at > 0
-    assert told(events) == ["inserted:storage", "read:storage"]
-
-
-@pytest.mark.parametrize("byte", [0, 30, 60, 200])
-def test_a_reset_by_another_program_is_begun_anew_once(service: Simulator, window: Window, byte: int) -> None:
-    window.open()
-    service.do(f"tear at={byte} how=reset", "insert social-security seed=7")
-    assert told(window.polled(2)) == ["inserted:cpu", "read:social-security"]
-    forgotten(service)
-
-
-# --- a service that hangs
-
-
-@pytest.mark.slow
-def test_a_service_that_hangs_hangs_nobody_for_long(service: Simulator) -> None:
-    """The driver's process is ended, and with a service that answers again another one works."""
-    service.reset()
-    with leading_to(service.path) as address:
-        driver = RemoteDriver(
-            Impatient, CardSettings(), DevicePort("card", parse_address(address, Impatient.addresses))
-        )
-        try:
-            driver.open()
-            service.do("freeze")
-            began = time.monotonic()
-            with pytest.raises(DeviceTimeout):
-                wait_until(lambda: list(driver.poll(0.2)) and False, SOON_S * 5)
-            assert time.monotonic() - began < SOON_S * 3
-            service.do("thaw", "insert storage")
-            driver.open()
-            assert told(polled(driver, lambda events: len(events) == 2)) == ["inserted:storage", "read:storage"]
-        finally:
-            driver.close()

@@ -2,87 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import hashlib
-from collections.abc import Callable
 from typing import get_args
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from drivers._card_apdu import Talk
 from drivers._card_atr import parse_atr
 from drivers._card_person import digits, text
-from drivers._card_reading import Reading, read_card
-from drivers._card_settings import CardSettings, Want, standing, wanted
+from drivers._card_reading import Reading
+from drivers._card_settings import Want
 from drivers._card_social import ITEMS, WAYS
-from drivers._card_status import CardProblem
-from edge.events import (
-    CardRead,
-    CardRejected,
-    Coded,
-    ReadSmartCard,
-    SmartCardField,
-    SmartCardRejection,
-    SocialSecurityCard,
-)
+from edge.events import CardRead, CardRejected, Coded, SmartCardField, SmartCardRejection
 from simulators.card_files import SSSE
-from simulators.cards import T0, Card, make_card, with_check
 from simulators.people import citizen
-from simulators.words import Words
+from tests.drivers.card_desk import FULL, PRESENCE, TODAY, TYPE_B, Reader, digest, fields, person, read, refused
 
-TODAY = dt.date(2026, 11, 23)
-FULL = Want("full", "test", None)
-PRESENCE = Want("presence")
 FREE: frozenset[SmartCardField] = frozenset(("identification", "valid_until"))
-TYPE_B = with_check("3B8880010000000000000000")
-Transmit = Callable[[bytes], bytes]
-
-
-class Reader:
-    """A card model, and what it was sent."""
-
-    def __init__(self, words: str) -> None:
-        kind, *rest = words.split()
-        self.card: Card = make_card(kind, Words(rest), 1)
-        self.card.power_on()
-        self.sent: list[bytes] = []
-
-    def transmit(self, apdu: bytes) -> bytes:
-        self.sent.append(apdu)
-        return self.card.transmit(apdu)
-
-    def read(self, want: Want, transmit: Transmit | None = None) -> CardRead | CardRejected:
-        talk = Talk(transmit or self.transmit, t0=self.card.protocols == T0)
-        return read_card(Reading(talk, self.card.atr, parse_atr(self.card.atr), want, digest, TODAY))
-
-
-def digest(value: str) -> str:
-    return hashlib.sha256(value.encode()).hexdigest()[:32]
-
-
-def read(words: str, want: Want = FULL) -> CardRead:
-    event = Reader(words).read(want)
-    assert isinstance(event, CardRead), msgspec.to_builtins(event)
-    return event
-
-
-def refused(words: str, want: Want = FULL) -> CardRejected:
-    event = Reader(words).read(want)
-    assert isinstance(event, CardRejected)
-    return event
-
-
-def fields(*names: SmartCardField) -> Want:
-    return Want("fields", None, frozenset(names))
-
-
-def person(event: CardRead) -> SocialSecurityCard:
-    assert event.person is not None
-    return event.person
-
 
 ways = pytest.mark.parametrize(
     "how",
@@ -326,87 +262,6 @@ def test_text(raw: str, shown: str) -> None:
 )
 def test_digits(raw: str, size: int, shown: str) -> None:
     assert digits(bytes.fromhex(raw), size) == shown
-
-
-# --- settings
-
-
-def test_settings() -> None:
-    assert CardSettings().problems() == {}
-    assert not CardSettings().needs_sealing()
-    assert CardSettings(read="fields", fields=("name",)).needs_sealing()
-    assert CardSettings(transmit_prefixes=("00b0",)).needs_sealing()
-    assert standing(CardSettings(auto=False)) is None
-    assert standing(CardSettings()) == PRESENCE
-    assert wanted(CardSettings(read="full", purpose="a"), ReadSmartCard(purpose="b")) == Want("full", "b", None)
-
-
-@pytest.mark.parametrize(
-    ("given_settings", "key"),
-    [
-        ({"read": "full"}, "purpose"),
-        ({"read": "fields"}, "fields"),
-        ({"fields": ["name"]}, "fields"),
-        *(
-            ({"transmit_prefixes": [prefix]}, "transmit_prefixes")
-            for prefix in ("00", "00B0", "xx", "0020", "8024", "10c2")
-        ),
-        ({"transmit_prefixes": ["00b0"] * 65}, "transmit_prefixes"),
-    ],
-)
-def test_wrong_settings(given_settings: dict[str, object], key: str) -> None:
-    assert list(msgspec.convert(given_settings, CardSettings).problems()) == [key]
-
-
-# --- cards that are not what they seem
-
-statuses = st.sampled_from([0x9000, 0x6282, 0x6982, 0x6A82, 0x6A83, 0x6700, 0x6C05, 0x6110, 0x6D00, 0x6A86, 0xFFFF])
-garbage = st.one_of(
-    st.binary(max_size=40),
-    st.builds(lambda data, status: data + status.to_bytes(2, "big"), st.binary(max_size=60), statuses),
-)
-wants = st.sampled_from([FULL, PRESENCE, fields("name"), fields("uid", "birth_date", "nation")])
-
-
-@settings(database=None, max_examples=400)
-@given(st.lists(garbage, min_size=1, max_size=60), wants, st.booleans())
-def test_whatever_a_card_answers_the_event_fits_the_vocabulary(answers: list[bytes], want: Want, t0: bool) -> None:
-    rest = iter(answers)
-    atr = bytes.fromhex("3B00") if t0 else TYPE_B
-    talk = Talk(lambda _: next(rest, b"\x6a\x82"), t0=t0)
-    try:
-        event = read_card(Reading(talk, atr, parse_atr(atr), want, digest, TODAY))
-    except CardProblem:
-        return
-    assert msgspec.convert(msgspec.to_builtins(event), type(event)) == event
-    if isinstance(event, CardRead) and event.person is not None and want.fields is not None:
-        assert set(msgspec.to_builtins(event.person)) <= set(want.fields)
-
-
-@settings(database=None, max_examples=200)
-@given(
-    st.integers(0, 60),
-    garbage,
-    st.sampled_from(["", "protocol=t0", "by=tag", "by=sfi", "interface=contactless chain=1"]),
-)
-def test_one_wrong_answer_never_makes_another_person(at: int, wrong: bytes, how: str) -> None:
-    """A damaged answer may cost the reading or an item, but what is read is the card's."""
-    reader, count = Reader(f"social-security seed=7 {how}"), 0
-
-    def transmit(apdu: bytes) -> bytes:
-        nonlocal count
-        count += 1
-        answer = reader.transmit(apdu)
-        return wrong[:1] + b"\x01" if count == at + 1 else answer
-
-    whole = msgspec.to_builtins(person(read(f"social-security seed=7 {how}")))
-    try:
-        event = reader.read(FULL, transmit)
-    except CardProblem:
-        return
-    if isinstance(event, CardRead) and event.card == "social-security":
-        seen = msgspec.to_builtins(person(event))
-        assert {name: value for name, value in seen.items() if whole.get(name) != value} == {}
 
 
 def test_nothing_shows_what_was_read() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,7 +15,7 @@ from zeroconf import ServiceInfo, Zeroconf
 
 from drivers import _escl_find as find
 from drivers.scanner_escl import EsclScanner, EsclSettings
-from edge.errors import DeviceAbsent
+from edge.errors import DeviceAbsent, DeviceFault
 from tests.drivers.escl_rig import QuickPort, scanner
 
 LOOPBACK = ["127.0.0.1"]
@@ -86,6 +87,14 @@ def test_offers_are_what_was_announced(monkeypatch: pytest.MonkeyPatch) -> None:
     assert one.answers_to(UUID.upper())
     assert not one.answers_to("")
     assert find.Announced("a", "a", "", "2001:db8::1", 443, "x", secure=True).address == "escls://[2001:db8::1]:443/x"
+
+
+def test_without_zeroconf_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zeroconf", None)
+    assert not EsclScanner.search(0.1)
+    with pytest.raises(DeviceFault) as caught:
+        EsclScanner(EsclSettings(), QuickPort("escl:?name=Nobody")).open()
+    assert caught.value.code == "ESC-112"
 
 
 def test_without_a_network_nothing_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from simulators.bench import Bench
 from tests.contract.desk import nothing_left
 from tests.contract.harness import plain
 from tests.core.usb_rig import Scissors
+from tests.recordings.recorder import Recorder
 
 WAYS = {
     "serial": ("idcard_sdt", {}),
@@ -30,6 +31,7 @@ WAYS = {
 usb_ways = pytest.mark.parametrize("way", ["usb2", "usb1"])
 PEOPLE = ("resident seed=2 long=1 addresses=2", "Y seed=3", "J seed=4")
 FULL = {"read": "full", "purpose": "test"}
+CARD_SETTINGS = SdtIdCardDriver.settings_type(read="full", purpose="test", find_interval_s=0.05)
 CUTS = 14
 
 
@@ -137,6 +139,26 @@ def test_a_rate_is_never_looked_for(tmp_path: Path, way: str) -> None:
         driver = made(address)
         with nothing_left(), pytest.raises(Exception, match="IDC-101"):
             driver.open()
+
+
+@usb_ways
+def test_its_traffic_can_be_recorded(tmp_path: Path, way: str) -> None:
+    """A recording holds the frames and not how they lay on endpoints: it replays like one of a serial line."""
+    with window(tmp_path, way) as (bench, address):
+        bench.do("id-1 insert resident seed=1")
+        recorder = Recorder(DevicePort("id-1", parse_address(address), b"usb"))
+        seen = _visit(SdtIdCardDriver(CARD_SETTINGS, recorder))
+        recorder.write(tmp_path / "usb.rec", "idcard_sdt")
+    replay = DevicePort("id-1", parse_address(f"replay://{tmp_path}/usb.rec"), b"usb")
+    assert _visit(SdtIdCardDriver(CARD_SETTINGS, replay)) == seen
+    assert [event["type"] for event in seen] == ["id-card.presented", "id-card.read"]
+
+
+def _visit(driver: SdtIdCardDriver) -> list[dict[str, object]]:
+    driver.open()
+    events = polled(driver)
+    driver.close()
+    return [plain(event) for event in events]
 
 
 # --- the cable is pulled

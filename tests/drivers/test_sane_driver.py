@@ -14,11 +14,12 @@ import pytest
 from drivers._scan_pages import PageFacts, check_page
 from edge.errors import (
     DeviceAbsent,
+    DeviceAccess,
     DeviceAttention,
     DeviceBusy,
-    DeviceError,
     DeviceFault,
     DeviceProtocol,
+    EdgeError,
     JobCancelled,
     Unsupported,
 )
@@ -148,7 +149,7 @@ def test_every_format_is_one_document_a_page(desk: rig.Desk, config: Path, form:
     ("status", "reason", "kind", "code"),
     [
         ("UNSUPPORTED", "device-error", DeviceProtocol, "SAN-108"),
-        ("CANCELLED", "device-error", DeviceFault, "SAN-114"),
+        ("CANCELLED", "cancelled", JobCancelled, "SAN-114"),
         ("DEVICE_BUSY", "device-error", DeviceBusy, "SAN-102"),
         ("INVAL", "device-error", DeviceProtocol, "SAN-108"),
         ("EOF", "device-error", DeviceProtocol, "SAN-109"),
@@ -156,6 +157,7 @@ def test_every_format_is_one_document_a_page(desk: rig.Desk, config: Path, form:
         ("COVER_OPEN", "cover-open", DeviceAttention, "SAN-111"),
         ("IO_ERROR", "device-error", DeviceFault, "SAN-104"),
         ("NO_MEM", "device-error", DeviceFault, "SAN-107"),
+        ("ACCESS_DENIED", "device-error", DeviceAccess, "SAN-103"),
     ],
 )
 def test_every_status_says_what_to_do(
@@ -164,10 +166,17 @@ def test_every_status_says_what_to_do(
     result = desk.told(config, read_return_value=f"SANE_STATUS_{status}").scan(source="feeder")
     assert result.stopped == (reason, 0)
     assert isinstance(result.error, kind)
-    assert isinstance(result.error, DeviceError)
+    assert isinstance(result.error, EdgeError)
     assert result.error.code == code
     assert result.error.action
     assert len(desk.told(config).scan(source="platen", size="id-card").pages) == 1  # and it works again
+
+
+def test_a_feeder_that_tells_only_at_the_first_read_that_it_is_empty(desk: rig.Desk, config: Path) -> None:
+    result = desk.told(config, read_return_value="SANE_STATUS_NO_DOCS").scan(source="feeder")
+    assert result.types == ["scan-started", "scan-stopped"]
+    assert result.stopped == ("feeder-empty", 0)
+    assert result.error is None
 
 
 @pytest.mark.parametrize(
@@ -182,6 +191,13 @@ def test_the_pages_before_a_jam_are_kept(config: Path, driver: type, reason: str
         assert result.error is not None
         assert result.error.code == code
         assert all(check_page(data, "image/jpeg").complete for _, data in result.pages)
+
+
+def test_a_feeder_that_tells_late_that_it_is_empty_ends_the_job_well(config: Path) -> None:
+    with rig.scanner(config, driver=rig.EmptyAtThree) as desk:
+        result = desk.scan(source="feeder", size="id-card")
+    assert result.types == ["scan-started", "page", "page", "scan-completed"]
+    assert result.error is None
 
 
 def test_a_cancelled_job_keeps_its_pages_and_drops_the_rest(desk: rig.Desk, config: Path) -> None:

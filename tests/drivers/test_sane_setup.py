@@ -274,7 +274,7 @@ def test_every_status_has_a_meaning_and_every_code_a_remedy() -> None:
     for one in Status:
         reason, error = status.scanning(SaneError("sane_read", one))
         assert error.code in status.CODES
-        assert reason in {"device-error", "jam", "cover-open"}
+        assert reason in {"device-error", "jam", "cover-open", "cancelled"}
         assert status.opening(SaneError("sane_open", one)).code in status.CODES
     assert status.scanning(SaneError("sane_read", -12345))[1].code == "SAN-104"
     assert "status -12345" in str(SaneError("sane_read", -12345))

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.links import Line, Link
-from edge.links.address import Address
+from edge.links.address import Address, parse_address
 from edge.links.replay import ReplayLink
 from edge.port import DevicePort
 from simulators.bench import Bench
@@ -66,8 +66,8 @@ def record(path: Path) -> list[dict[str, Any]]:
     """Write the recording for the script in *path*; return what the driver made of it."""
     script = read_script(path)
     with tempfile.TemporaryDirectory() as folder, Bench(folder) as bench:
-        node = bench.add(DEVICE, path.parent.name, **script.simulator)
-        recorder = Recorder(DevicePort(DEVICE, Address("serial", str(node), {}), DIGEST_KEY))
+        bench.add(DEVICE, path.parent.name, **script.simulator)
+        recorder = Recorder(DevicePort(DEVICE, parse_address(bench.address(DEVICE)), DIGEST_KEY))
         driver = make_driver(path, recorder)
         try:
             seen = Play(driver, Hands(bench)).run(script.steps)

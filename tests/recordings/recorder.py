@@ -26,6 +26,7 @@ class Recorder(BytePort):
 
     def __init__(self, inner: Port) -> None:
         self._inner = inner
+        self.address = inner.address
         self._ticks = 0
         self._steps: list[tuple[str, bytes | int]] = []
 

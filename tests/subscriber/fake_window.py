@@ -102,14 +102,15 @@ class FakeWindow:
             for topic in ("ack/+", "replay/+", "request/+/+"):
                 await client.subscribe(f"{self.root}/{topic}", qos=1)
             await self.status("online")
-            tasks = [asyncio.create_task(self._listen())]
-            tasks += [asyncio.create_task(self._beat(health_s))] if health_s else []
+            tasks = {asyncio.create_task(self._listen())}
+            tasks |= {asyncio.create_task(self._beat(health_s))} if health_s else set()
             try:
                 yield self
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
+                while tasks:  # again and again: asyncio.wait_for of 3.11 may swallow a cancellation
+                    for task in tasks:
+                        task.cancel()
+                    _, tasks = await asyncio.wait(tasks, timeout=0.1)
                 with contextlib.suppress(aiomqtt.MqttError):
                     await self.status("offline")
 

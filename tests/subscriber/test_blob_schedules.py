@@ -28,7 +28,7 @@ from edge.subscriber.sequence import Mark
 from tests.subscriber.blob_window import cut, manifest_of, picture_bytes
 from tests.subscriber.worlds import World
 
-SCHEDULES = int(os.environ.get("HALL_EDGE_SCHEDULES", "150"))
+SCHEDULES = int(os.environ.get("HALL_EDGE_SCHEDULES", "60"))
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(max(120, SCHEDULES))]
 PATIENT = Limits(
     ask_after_s=1, tail_grace_s=2, gap_limit_s=1e9, max_buffered=10_000, ask_chunk=7, blob_ask_after_s=1, ask_pause_s=4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import shutil
 import subprocess
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.sealing import read_key
+from edge.sealing import new_key, read_key
 from edge.subscriber import Login, Subscriber
+from tests.subscriber.blob_window import BlobWindow
 from tests.subscriber.fake_window import FakeWindow
 from tests.subscriber.test_subscriber import DEADLINE_S, connected, take
 from tests.subscriber.test_tools import Tool
@@ -60,7 +62,7 @@ async def listens(broker: Broker, window: FakeWindow, name: str) -> None:
 
 
 def test_the_page_holds_what_the_tests_run() -> None:
-    assert BLOCKS.keys() == {"ratings.py", "make_key.py", "cards.py", "ask.py", "acl"}
+    assert BLOCKS.keys() == {"ratings.py", "make_key.py", "cards.py", "pages.py", "ask.py", "acl"}
     assert len(BLOCKS["ratings.py"].split("async def main", 1)[1].strip().splitlines()) < 10
     for code in re.findall(r"^```python.*?\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE):
         compile(code, "back-office.md", "exec")
@@ -95,6 +97,26 @@ async def test_a_key_is_made_and_opens_a_card(broker: Broker, tmp_path: Path) ->
     assert await killed(running) == ""
 
 
+async def test_a_picture_is_put_into_the_folder(broker: Broker, tmp_path: Path) -> None:
+    key = new_key()
+    (tmp_path / "case-system.private.jwk").write_text(json.dumps(key.as_dict(private=True)))
+    assert len(BLOCKS["pages.py"].split("async def main", 1)[1].strip().splitlines()) <= 12
+    window = BlobWindow([key])
+    running = await started(program("pages.py", tmp_path, broker.port))
+    async with window.online(broker.port):
+        await listens(broker, window, "case-system")
+        topic = "hall-edge-subscriber-case-system-blobs 1 hall/v1/+/+/blob"
+        await wait_until_async(lambda: topic in broker.log_text(), DEADLINE_S, "it listens to blobs")
+        whole, gone = window.shoot(sealed=True), window.shoot()
+        window.gone_blobs[gone.id] = "lost"
+        await window.upload(whole)
+        await window.send(whole.seq, gone.seq)
+        assert await running.line() == f"scanner 1 pictures/{whole.id}.jpg 5001"
+        assert (await running.line()).endswith("seq 2 simulated> comes without its picture: lost")
+    assert (tmp_path / "pictures" / f"{whole.id}.jpg").read_bytes() == whole.plain
+    assert await killed(running) == ""
+
+
 async def test_a_command_is_sent_and_completed(broker: Broker, tmp_path: Path) -> None:
     window = FakeWindow(hall="my-hall")
     async with window.online(broker.port):
@@ -121,21 +143,28 @@ def strict_broker(tmp_path: Path) -> Iterator[Broker]:
         yield own
 
 
-async def test_the_access_list_is_enough(strict_broker: Broker, caplog: pytest.LogCaptureFixture) -> None:
-    window = FakeWindow(hall="my-hall")
+async def test_the_access_list_is_enough(
+    strict_broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    window = BlobWindow(hall="my-hall")
     login = Login(username="case-system", password=PASSWORD)
     assert PASSWORD not in repr(login)
     url = f"mqtt://127.0.0.1:{strict_broker.port}"
     async with (
         window.online(strict_broker.port, username="window", password=PASSWORD),
-        Subscriber(url, name="case-system", hall="my-hall", keys=[window.key], login=login) as own,
+        Subscriber(
+            url, name="case-system", hall="my-hall", keys=[window.key], login=login, blobs=tmp_path / "blobs"
+        ) as own,
     ):
         await connected(own)
         await window.rate(1)
         await window.rate(1, send=False)
         await window.rate(1)
-        await take(own, 3)
+        picture = window.shoot()
+        await window.upload(picture, [0, 1, 2])
+        await window.send(picture.seq)
+        assert (await take(own, 4))[3].blob
         own.done()
         assert (await own.request("w03", "pad-1", "evaluate")).ok
-        await wait_until_async(lambda: window.acknowledged == 3, DEADLINE_S, "acknowledged")
+        await wait_until_async(lambda: window.acknowledged == 4, DEADLINE_S, "acknowledged")
     assert "SUB-" not in caplog.text

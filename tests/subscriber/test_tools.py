@@ -17,6 +17,7 @@ from edge.sealing import new_key
 from edge.subscriber import BadArgument
 from edge.tools.lines import masked
 from edge.tools.request import read_params
+from tests.subscriber.blob_window import BlobWindow
 from tests.subscriber.fake_window import FakeWindow
 from tests.support.broker import Broker
 from tests.support.project import ROOT
@@ -125,6 +126,33 @@ async def test_listen_shows_a_person_only_on_request(shared_broker: Broker, tmp_
     assert shown["data"]["person"] == {"name": "张三", "number": NUMBER}
     assert hidden["data"]["document"] == shown["data"]["document"] == "prc-resident"
     assert window.acks == [], "without --acknowledge it only watches"
+
+
+async def test_listen_saves_pictures_and_names_the_file(shared_broker: Broker, tmp_path: Path) -> None:
+    key = new_key()
+    (tmp_path / "key.jwk").write_text(json.dumps(key.as_dict(private=True)))
+    window = BlobWindow([key])
+    where = ("listen", "--url", f"mqtt://127.0.0.1:{shared_broker.port}", "--hall", window.hall, "--key")
+    async with (
+        window.online(shared_broker.port),
+        tool(*where, tmp_path / "key.jwk", "--save", tmp_path / "a", "--count", 2) as plain,
+        tool(*where, tmp_path / "key.jwk", "--save", tmp_path / "b", "--json", "--count", 2) as as_json,
+    ):
+        await plain.said("connected")
+        await as_json.said("connected")
+        picture = window.shoot(sealed=True)
+        await window.upload(picture)
+        await window.send(picture.seq)
+        await window.rate()
+        line, body = await plain.line(), json.loads(await as_json.line())
+        assert "blob_path" not in json.loads(await as_json.line())
+        assert [await plain.ended(), await as_json.ended()] == [0, 0]
+    name = f"{picture.id}.jpg"
+    assert line.endswith(f" → {tmp_path}/a/{name}")
+    assert "blob_key **" in line
+    assert (body["blob_path"], body["blob_gone"]) == (f"{tmp_path}/b/{name}", None)
+    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes() == picture.plain
+    assert window.asked == window.acks == [], "it only watches"
 
 
 async def test_listen_for_a_while_says_whether_enough_came(shared_broker: Broker) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import quote
 
 from simulators.people import citizen
 from simulators.records import Citizen
 
+_NOBODYS = ("storage", "id-card", "cpu", "mute", "script")  # cards that say nothing of a person
 _SHORTEST = 2  # characters of a text
 _SHORTEST_FORM = 6  # bytes: shorter ones stand in sealed bodies by chance
 _SHORTEST_CODED = 8  # characters of base64 or hex, likewise
@@ -21,11 +22,23 @@ def of_citizen(person: Citizen) -> list[str]:
     return [text for text in texts if len(text) >= _SHORTEST]
 
 
+def of_card(words: Sequence[str], seed: int) -> list[str]:
+    """Return the canaries of the holder of a card that is inserted: an ID card, or one for a smart-card reader."""
+    if words[0] == "social-security":
+        of_the_person = [word for word in words[1:] if word.startswith(("seed=", "name=", "bad-check="))]
+        rare = [] if any(word.startswith("name=") for word in of_the_person) else ["rare=0"]
+        person = citizen(shlex.join(["resident", "long=0", *rare, *of_the_person]), seed)
+        return [person.name, person.number]
+    if words[0] in _NOBODYS:
+        return []
+    return of_citizen(citizen(shlex.join(words), seed))
+
+
 def of_line(line: str, seed: int = 0) -> list[str]:
     """Return the canaries that a simulator line plants: the citizen of an ``insert``, the text of a ``scan``."""
     _, action, *rest = line.split(maxsplit=2)
     if action == "insert":
-        return of_citizen(citizen(rest[0], seed))
+        return of_card(shlex.split(rest[0]), seed)
     return [shlex.split(rest[0])[0]] if action == "scan" and rest else []
 
 

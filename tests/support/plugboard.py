@@ -34,8 +34,7 @@ class UsbDevice:
     tty: str | None = "ttyUSB0"
     """The name of its serial node; ``None``: it has none."""
     interface: str = "ff0102"
-    more: str = ""
-    """Further records of umockdev; ``{path}`` is the path of interface 0."""
+    """Class, subclass and protocol of its only interface."""
 
     @property
     def path(self) -> str:
@@ -55,27 +54,27 @@ class UsbDevice:
         """Return the device as umockdev reads it; *number* is the kernel's for this time."""
         vendor, product = self.ids.split(":")
         kind, subclass, protocol = (self.interface[at : at + 2] for at in (0, 2, 4))
-        parts = [
+        usb = (
             f"P: {self.path}\nE: DEVTYPE=usb_device\nE: SUBSYSTEM=usb\nA: bDeviceClass=00\n"
             f"A: idVendor={vendor}\nA: idProduct={product}\nA: manufacturer={self.maker}\nA: product={self.product}\n"
-            f"A: busnum=1\nA: devnum={number}\n" + (f"A: serial={self.serial}\n" if self.serial else ""),
+            f"A: busnum=1\nA: devnum={number}\n"
+        )
+        interface = (
             f"P: {self.interface_path}\nE: DEVTYPE=usb_interface\nE: SUBSYSTEM=usb\nA: bInterfaceNumber=00\n"
-            + f"A: bInterfaceClass={kind}\nA: bInterfaceSubClass={subclass}\nA: bInterfaceProtocol={protocol}\n",
-        ]
+            f"A: bInterfaceClass={kind}\nA: bInterfaceSubClass={subclass}\nA: bInterfaceProtocol={protocol}\n"
+        )
+        parts = [usb + f"A: serial={self.serial}\n" if self.serial else usb, interface]
         if self.tty:
             parts.append(
                 f"P: {self.tty_path}\nE: SUBSYSTEM=tty\nL: device=../../../{self.tty}\nE: DEVNAME=/dev/{self.tty}\n"
             )
-        if self.more:
-            parts.append(self.more.format(path=self.interface_path))
         return "\n".join(parts)
 
     @property
     def paths(self) -> list[str]:
         """Return its paths in the order in which they appear."""
-        more = [line[3:] for line in self.more.format(path=self.interface_path).splitlines() if line.startswith("P: ")]
         tty = [self.tty_path] if self.tty else []
-        return [f"/sys{path}" for path in (self.path, self.interface_path, *tty, *more)]
+        return [f"/sys{path}" for path in (self.path, self.interface_path, *tty)]
 
     @property
     def told(self) -> list[str]:
@@ -90,6 +89,8 @@ class PlugBoard:
         self._host = subprocess.Popen(_HOST, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.root = Path(self._answer()["root"])
         self.env = {"LD_PRELOAD": "libumockdev-preload.so.0", "UMOCKDEV_DIR": str(self.root)}
+        self.udev = True
+        """Whether udev tells of what happens; else only sysfs shows it."""
         self._number = 1
         self._one_order = threading.Lock()
 
@@ -115,13 +116,13 @@ class PlugBoard:
                 name = f"serial/by-path/usb-{device.port}-port0"
                 self._link(Path("dev", name), line)
                 records = records.replace("E: DEVNAME=/dev/tty", f"E: DEVLINKS=/dev/{name}\nE: DEVNAME=/dev/tty")
-        self._order(records=records, tell=device.told)
+        self._order(records=records, tell=device.told if self.udev else [])
 
     def unplug(self, device: UsbDevice) -> None:
         """Pull *device* out: its nodes vanish with it."""
         for name in (device.tty or "-", f"serial/by-path/usb-{device.port}-port0"):
             (self.root / "dev" / name).unlink(missing_ok=True)
-        self._order(remove=device.paths[::-1], tell=device.told)
+        self._order(remove=device.paths[::-1], tell=device.told if self.udev else [])
 
     def _link(self, name: Path, target: Path) -> None:
         link = self.root / name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from edge.events import BlobRef, MediaType
 from edge.links.address import Address
 
@@ -16,6 +18,9 @@ class BytePort:
 
     def proved(self) -> None:
         raise AssertionError("a driver with a link proves its device's life itself")
+
+    def slow(self, limit_s: float) -> AbstractContextManager[None]:
+        raise AssertionError(f"a byte device needs no {limit_s} s for a call")
 
     def blob(self, data: object, media_type: MediaType) -> BlobRef:
         raise AssertionError(f"a byte device brings {media_type} of {type(data).__name__}")

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.plugboard import PlugBoard, UsbDevice
+from tests.support.plugging import device_of, last, replug, since
 from tests.support.wait import wait_until
 from tests.support.window import BASE, WindowUnderTest
 
@@ -22,46 +20,7 @@ READERS, REPLUGS_EACH = 13, 4  # a fifth loss within a minute would be a bad cab
 BACK_P99_S, GONE_S = 2.0, 1.0
 FLAPS, FLAP_S = 10, 0.25
 CPU_AT_1_HZ = 0.05
-SAM_IDS = ("05.03-20140124-0001234567-0012345678", "05.03-20150215-0007654321-0087654321")
 HUGE = "A\u202e\u0007" + "x" * 3000
-
-
-def since(window: WindowUnderTest, heard: int, device: str, *states: str) -> bool:
-    topic, wanted = f"{BASE}/device/{device}/status", [f'"state":"{state}"'.encode() for state in states]
-    heard_since = [payload for at, payload, _ in window.tap.messages[heard:] if at == topic]
-    return any(one in payload for payload in heard_since for one in wanted)
-
-
-def last(window: WindowUnderTest, device: str) -> dict[str, Any]:
-    return window.tap.on(f"device/{device}/status")[-1]
-
-
-def device_of(event: dict[str, Any]) -> str:
-    return str(event["source"]).rpartition(":")[2]
-
-
-def wait_code(window: WindowUnderTest, device: str, code: str | None) -> dict[str, str]:
-    def told() -> dict[str, str] | None:
-        now = last(window, device)
-        return now if (now["state"], now.get("code")) == ("ready", code) else None
-
-    return wait_until(told, 10, f"{device} is ready with {code}: {last(window, device)}")
-
-
-def replug(
-    window: WindowUnderTest, board: PlugBoard, name: str, path: Path, old: UsbDevice, new: UsbDevice
-) -> list[float]:
-    """Pull *name* out and plug it in again as *new*; return how long until it was absent, and ready again."""
-    heard, pulled = len(window.tap.messages), time.monotonic()
-    window.bench.do(f"{name} unplug")
-    board.unplug(old)
-    wait_until(lambda: since(window, heard, name, "absent", "attention"), 10, f"{name} is absent")
-    gone = time.monotonic() - pulled
-    window.bench.do(f"{name} plug")
-    heard, plugged = len(window.tap.messages), time.monotonic()
-    board.plug(new, path)
-    wait_until(lambda: since(window, heard, name, "ready"), 10, f"{name} is ready again")
-    return [gone, time.monotonic() - plugged]
 
 
 @pytest.mark.slow
@@ -146,87 +105,15 @@ def cpu_s(pid: int) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-class TwoReaders:
-    """Two readers of one make at two ports. Neither has a USB serial number; the security modules in them have."""
-
-    names = ("id-1", "id-2")
-    ports = tuple(UsbDevice(port=f"1-1.{number}", tty=f"ttyUSB{number}") for number in (3, 4))
-
-    def __init__(self, window: WindowUnderTest, board: PlugBoard) -> None:
-        self._window, self._board = window, board
-        self._paths = [window.bench.add(name, "idcard_sdt", sam_id=SAM_IDS[at]) for at, name in enumerate(self.names)]
-        for name, port in zip(self.names, self.ports, strict=True):
-            window.foreign(name, "idcard_sdt", f"serial:1a86:7523?port={port.port}")
-
-    def plug(self, *order: int) -> None:
-        """Plug the reader with this number into the first port, and so on."""
-        for name, port, unit in zip(self.names, self.ports, order, strict=True):
-            self._window.bench.do(f"{name} plug")
-            self._board.plug(port, self._paths[unit])
-
-    def pull(self) -> None:
-        for name, port in zip(self.names, self.ports, strict=True):
-            self._window.bench.do(f"{name} unplug")
-            self._board.unplug(port)
-
-    def pull_and_wait(self) -> None:
-        self.pull()
-        for name in self.names:
-            self._window.wait_state(name, "absent")
-
-    def wait_code(self, code: str | None) -> list[str | None]:
-        return [wait_code(self._window, name, code).get("reason") for name in self.names]
-
-    def wait_digests(self, expected: list[str] | None = None) -> list[str]:
-        """Wait until both are told, as *expected* if that is given."""
-
-        def told() -> list[str] | None:
-            abouts = [self._window.tap.on(f"device/{name}/about")[-1:] for name in self.names]
-            found = [body["serial_digest"] for about in abouts for body in about if "serial_digest" in body]
-            return found if len(found) == len(self.names) and expected in (None, found) else None
-
-        return wait_until(told, 10, "both digests are told")
-
-
-def test_two_identical_devices_are_told_apart_by_port_and_a_swap_is_reported(
-    window: WindowUnderTest, plugboard: PlugBoard
-) -> None:
-    readers = TwoReaders(window, plugboard)
-    readers.plug(0, 1)
+def test_without_udev_it_only_takes_longer(window: WindowUnderTest, plugboard: PlugBoard) -> None:
+    plugboard.udev = False
+    path = window.bench.add("gun-1", "code_serial")
+    window.foreign("gun-1", "code_serial", "serial:1a86:7523?serial=SN01", 'content = "public"')
+    plugboard.plug(here := UsbDevice(serial="SN01"), path)
     window.start()
-    before = readers.wait_digests()
-    readers.pull_and_wait()
-    readers.plug(1, 0)
-    assert readers.wait_code("SYS-131") == [
-        "the device of id-2 is plugged in here",
-        "the device of id-1 is plugged in here",
-    ]
-    readers.wait_digests(before[::-1])
-    assert window.log_text.count("SYS-131") == 2
-    window.bench.do("id-1 insert resident seed=1")  # it now lies behind the address of id-2
-    (presented,) = window.tap.wait_events("presented")
-    assert device_of(presented) == "id-2"
-    window.bench.do("id-1 remove")
-    readers.pull_and_wait()
-    readers.plug(0, 1)
-    readers.wait_code(None)
-
-
-def test_a_swap_while_the_daemon_is_off_is_reported_too(window: WindowUnderTest, plugboard: PlugBoard) -> None:
-    readers = TwoReaders(window, plugboard)
-    readers.plug(0, 1)
-    window.start()
-    assert window.stop() == 0
-    readers.pull()
-    readers.plug(1, 0)
-    window.start()
-    readers.wait_code("SYS-131")
-    assert window.stop() == 0
-    window.start()
-    readers.wait_code(None)  # whoever starts it again has seen it
-    assert window.log_text.count("SYS-131") == 2
-    kept = (window.folder / "state/units.json").read_bytes()
-    assert not any(sam.encode() in kept for sam in SAM_IDS)
+    gone_s, back_s = replug(window, plugboard, "gun-1", path, here, replace(here, port="1-2", tty="ttyUSB5"))
+    assert gone_s <= GONE_S
+    assert back_s <= BACK_P99_S
 
 
 def test_an_address_that_fits_two_devices_names_them_until_one_is_pulled_out(
@@ -275,33 +162,3 @@ def test_what_nobody_configured_is_left_alone_and_told_once(window: WindowUnderT
     assert "xxxx" not in window.log_text
     assert "Traceback" not in window.log_text
     assert {status["state"] for status in window.tap.on("device/gun-1/status")} <= {"starting", "ready"}
-
-
-def test_discover_sees_what_is_plugged_in_and_check_takes_its_lines(tmp_path: Path, plugboard: PlugBoard) -> None:
-    reader = UsbDevice(port="1-1.2", ids="0400:c35a", tty=None, product="", maker="")
-    guns = [
-        UsbDevice(port=f"1-1.{n}", ids="0c2e:0b61", serial=f"G{n}", maker="Honeywell", product="Xenon",
-                  tty=f"ttyACM{n}", interface="020201")
-        for n in (3, 4)
-    ]  # fmt: skip
-    hostile = UsbDevice(port="1-1.5", ids="dead:beef", maker="# [[device]]", product='"\u202e = 1', tty=None)
-    for device in (reader, *guns, hostile):
-        plugboard.plug(device)
-    command = [sys.executable, "-m", "edge"]
-    environ = {**os.environ, "LANG": "zh_CN.UTF-8", "LC_ALL": ""}
-    done = subprocess.run([*command, "discover"], capture_output=True, text=True, env=environ, timeout=60, check=True)
-    rows = [line for line in done.stdout.splitlines() if line.startswith("# [ NEW]")]
-    assert rows == [
-        "# [ NEW] 1-1.2      0400:c35a  idcard_sdt    0400:c35a：新设备，配置见下",
-        "# [ NEW] 1-1.3      0c2e:0b61  code_serial   Honeywell Xenon：新设备，配置见下",
-        "# [ NEW] 1-1.4      0c2e:0b61  code_serial   Honeywell Xenon：新设备，配置见下",
-    ]
-    assert "[ -- ] 1-1.5      dead:beef" in done.stdout
-    config = tmp_path / "hall-edge.toml"
-    head = '[window]\nhall = "h"\nwindow = "w"\nlab = true\n[mqtt]\nurl = "mqtt://localhost"\n'
-    config.write_text(head + done.stdout, encoding="utf-8")
-    checked = subprocess.run(
-        [*command, "check", "--config", str(config)], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (checked.returncode, "3 devices" in checked.stdout) == (0, True), checked.stderr
-    assert '"serial:0c2e:0b61?serial=G4"' in config.read_text(encoding="utf-8")

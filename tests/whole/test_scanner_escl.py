@@ -10,9 +10,10 @@ import pytest
 
 from drivers._scan_pages import PageFacts, check_page
 from simulators.escl_pages import Press, Print
+from tests.drivers.test_escl_speed import WANTED_A_MINUTE, scanner_process
 from tests.support.office import Office
 from tests.support.wait import wait_until
-from tests.support.window import HALL, WindowUnderTest
+from tests.support.window import BASE, HALL, WindowUnderTest
 
 SUBSCRIBER = '[[subscriber]]\nname = "case-system"\n'
 SMALL = {"source": "feeder", "dpi": 75, "color": "gray", "size": "a5"}
@@ -114,25 +115,46 @@ def test_a_cancel_ends_the_job_at_the_scanner(window: WindowUnderTest) -> None:
     assert stopped["data"]["reason"] == "cancelled"
 
 
+class WithoutParts(list[tuple[str, bytes, bool]]):
+    """What the wiretap keeps when it need not keep the pages."""
+
+    def append(self, message: tuple[str, bytes, bool]) -> None:
+        if f"{BASE}/blob/" not in message[0]:
+            super().append(message)
+
+
 def resident(pid: int) -> int:
     return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * 4096
 
 
-def worker_of(window: WindowUnderTest) -> int:
-    """Return the process that the driver runs in: the daemon's largest child."""
+def processes(window: WindowUnderTest) -> list[int]:
+    """Return the daemon and what it started."""
     assert window.process is not None
-    children = Path(f"/proc/{window.process.pid}/task/{window.process.pid}/children").read_text(encoding="ascii").split()
-    return max(map(int, children), key=resident)
+    tasks = Path(f"/proc/{window.process.pid}/task").glob("*/children")
+    return [window.process.pid, *(int(pid) for task in tasks for pid in task.read_text(encoding="ascii").split())]
 
 
 @pytest.mark.long
 @pytest.mark.timeout(400)
-def test_five_hundred_pages_at_full_speed(window: WindowUnderTest, office_folder: Path) -> None:
+def test_five_hundred_pages_at_full_speed(window: WindowUnderTest, tmp_path: Path, office_folder: Path) -> None:
     """A4 in colour at 300 dpi, from the scanner to files at the back office, and memory stays where it was."""
-    scanner(window, sheets=PAGES)
-    window.tap.close()  # it would keep every byte
-    window.start(ready=False)
-    wait_until(lambda: (window.folder / "state" / "lab-key.jwk").exists(), what="the lab's key")
-    with Office(window.url, "case-system", HALL, [window.folder / "state" / "lab-key.jwk"], office_folder) as office:
-        wait_until(lambda: window.status()["devices"]["scanner-1"]["state"] == "ready", 20, "the scanner is ready")
-        window.ask("scanner-1", "scan", {"source": "feeder"}, deadline_s=300)
+    window.tap.messages = WithoutParts()
+    window.extra = SUBSCRIBER
+    with scanner_process(tmp_path, PAGES) as address:
+        window.foreign("scanner-1", "scanner_escl", address)
+        window.start()
+        keys = [window.folder / "state" / "lab-key.jwk"]
+        with Office(window.url, "case-system", HALL, keys, office_folder) as office:
+            began, arrived, most = time.monotonic(), 0, list[int]()
+            asked = window.request("scanner-1", "scan", {"source": "feeder"}, deadline_s=300)
+            while arrived < PAGES + 2:
+                office.wait_seq(min(arrived + 50, PAGES + 2), 60)
+                most.append(sum(map(resident, processes(window))))
+                for event in office.events[arrived : (arrived := len(office.events))]:
+                    if event.type == "page":
+                        assert event.blob is not None, event.blob_gone
+                        event.blob.path.unlink()
+            took_s = time.monotonic() - began
+            assert asked.completion()["code"] == "ok"
+    assert 60 * PAGES / took_s > WANTED_A_MINUTE
+    assert max(most) - most[0] < 64 * MEBIBYTE, most

@@ -1,0 +1,103 @@
+"""Who may not use a reader, other programs at the same card, and a service that hangs."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from drivers._card_settings import CardSettings
+from edge.errors import DeviceAccess, DeviceTimeout
+from edge.events import ReadSmartCard
+from edge.lanes.process import RemoteDriver
+from edge.links.address import parse_address
+from edge.port import DevicePort
+from tests.contract.harness import polled
+from tests.drivers.card_rig import Impatient, Later, Simulator, Window, forgotten, leading_to, told, until
+from tests.support.wait import wait_until
+
+pytestmark = pytest.mark.usefixtures("_impatient")
+SOON_S = 1.0
+
+
+# --- rights
+
+
+def test_who_may_not_use_the_service_is_denied(service: Simulator, window: Window) -> None:
+    service.do("deny")
+    for _ in range(5):  # the library says "no service" or "not allowed", as it happens
+        with pytest.raises(DeviceAccess, match=r"PCS-102.*org\.debian\.pcsc-lite\.access_pcsc"):
+            window.open()
+    service.do("allow")
+    window.open()
+
+
+def test_who_may_not_touch_cards_is_denied_too(service: Simulator, window: Window) -> None:
+    service.do("deny card")
+    with pytest.raises(DeviceAccess, match="PCS-102"):
+        window.open()
+
+
+def test_a_right_that_is_taken_away(service: Simulator, window: Window) -> None:
+    window.open()
+    service.do("deny card", "insert social-security")
+    assert until(DeviceAccess, "PCS-102", window) == ["inserted:cpu", "removed"]
+
+
+# --- other programs
+
+
+def test_a_card_that_another_program_holds_is_named_and_read_when_it_is_free(
+    service: Simulator, window: Window
+) -> None:
+    window.open()
+    service.do("insert storage", "hold")
+    events = window.polled(2)
+    if told(events) == ["inserted:storage", "read:storage"]:  # faster than the other program
+        events = window.executed(ReadSmartCard())
+    assert told(events)[-1] == "rejected:held"
+    service.do("release")
+    assert told(window.polled(1)) == ["read:storage"]
+
+
+def test_a_transaction_of_another_program_is_waited_for(service: Simulator, window: Window) -> None:
+    window.open()
+    service.do("hold transaction")
+    service.do("insert storage")
+    with Later(lambda: service.do("release")) as freed:
+        events = window.polled(2)
+        assert time.monotonic() >= freed.at > 0
+    assert told(events) == ["inserted:storage", "read:storage"]
+
+
+@pytest.mark.parametrize("byte", [0, 30, 60, 200])
+def test_a_reset_by_another_program_is_begun_anew_once(service: Simulator, window: Window, byte: int) -> None:
+    window.open()
+    service.do(f"tear at={byte} how=reset", "insert social-security seed=7")
+    assert told(window.polled(2)) == ["inserted:cpu", "read:social-security"]
+    forgotten(service)
+
+
+# --- a service that hangs
+
+
+@pytest.mark.slow
+def test_a_service_that_hangs_hangs_nobody_for_long(service: Simulator) -> None:
+    """The driver's process is ended, and with a service that answers again another one works."""
+    service.reset()
+    with leading_to(service.path) as address:
+        driver = RemoteDriver(
+            Impatient, CardSettings(), DevicePort("card", parse_address(address, Impatient.addresses))
+        )
+        try:
+            driver.open()
+            service.do("freeze")
+            began = time.monotonic()
+            with pytest.raises(DeviceTimeout):
+                wait_until(lambda: list(driver.poll(0.2)) and False, SOON_S * 5)
+            assert time.monotonic() - began < SOON_S * 3
+            service.do("thaw", "insert storage")
+            driver.open()
+            assert told(polled(driver, lambda events: len(events) == 2)) == ["inserted:storage", "read:storage"]
+        finally:
+            driver.close()
