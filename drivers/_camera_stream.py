@@ -13,7 +13,7 @@ from drivers import _camera_problems as problems
 from drivers._camera_source import Frame, Source
 from drivers._picture_checks import is_flat
 
-FROZEN_S = 2.0
+FROZEN_S = 1.6
 """Equal pictures for so long: no real sensor is so quiet."""
 LATE_S = 3.0
 _FIRST = 3

@@ -12,7 +12,7 @@ from drivers._picture_lines import RIM_SEEN, Floats, Lines
 
 Quads = NDArray[np.float64]
 """(n, 4, 2): corners, clockwise in the picture."""
-SMALLEST_AREA = 0.03
+SMALLEST_AREA = 0.012
 """Of the picture."""
 MOST_JUDGED = 80
 _OPPOSITE_COS = 0.80
@@ -123,7 +123,8 @@ def judge(quads: Quads, lab: NDArray[Any], strength: NDArray[Any]) -> Floats:
         - 1.2 * _lean(quads)
         - 0.6 * _uneven(lengths)
         - 0.45 * rim.sum(axis=1)
-        - 0.35 * _goes_on(quads, way, lengths, strength)
+        - 0.5 * _goes_on(quads, way, lengths, strength)
+        - 0.5 * (np.median(differing, axis=1) - differing.min(axis=1))
     )
     return score
 

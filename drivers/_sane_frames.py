@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +19,8 @@ MAX_PAGE_BYTES = 440 * 1024 * 1024
 """A4 in colour at 1200 dpi."""
 MAX_SIDE = 65_500
 """Pixels; a JPEG can hold no more."""
+FIRST_BYTES_S = 30.0
+"""So long may it take until the first bytes of a page come: the carriage moves, the lamp warms up."""
 _PAUSE_S = 0.02
 _PLANES = {Frame.RED: 2, Frame.GREEN: 1, Frame.BLUE: 0}
 _RGB, _BYTE_BITS, _WORD_BITS = 3, 8, 16
@@ -91,12 +94,14 @@ class PageReader:
         pause: Callable[[float], object],
         clock: Callable[[], float],
         patience_s: float,
+        slow: Callable[[float], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._handle = handle
         self._check = check
         self._pause = pause
         self._clock = clock
         self._patience_s = patience_s
+        self._slow = slow
         self.begun = False
         """Whether anything of the present page has come."""
         self._strip = ctypes.create_string_buffer(STRIP_BYTES)
@@ -131,7 +136,8 @@ class PageReader:
         silent_since: float | None = None
         while True:
             self._check()
-            size = self._handle.read(self._strip)
+            with self._slow(0.0 if data else FIRST_BYTES_S):
+                size = self._handle.read(self._strip)
             if size < 0:
                 return data
             if size:

@@ -79,6 +79,7 @@ BY_NAME = AnnouncedForm(
 IPP_USB = (7, 1, 4)
 IPP_USB_ADDRESS = "escl://127.0.0.1:60000/eSCL"
 FIND_S = 3.0
+ANSWER_S = 22.0  # two questions that are not answered; HTTP ends by its own limits
 STAY_S, LOOK_AGAIN_S = 5.0, 0.5
 SIMULATED = "hall-edge simulated"
 
@@ -109,7 +110,7 @@ class EsclScanner(Driver):
     memory_mb = 1024  # a page of A3 at 600 dpi as PNG
     search_is_slow = True
     commands = (Scan,)
-    poll_limit_s = 25.0  # finding it, and two questions that are not answered
+    poll_limit_s = 1.5
     proof_s = 30.0
 
     def __init__(self, settings: EsclSettings, port: Port) -> None:
@@ -122,6 +123,10 @@ class EsclScanner(Driver):
     def open(self) -> DeviceInfo:
         """Find the scanner, learn what it can, and see that it is fit for work."""
         self.close()
+        with self.port.slow(FIND_S + ANSWER_S):
+            return self._identified()
+
+    def _identified(self) -> DeviceInfo:
         place, root = self._place()
         http = Http(place, self.port.monotonic, self.port.proved)
         self._scanner = Scanner(http, root, self.settings.page_timeout_s)
@@ -147,7 +152,8 @@ class EsclScanner(Driver):
         if left > 0 and self.port.idle(min(wait_s, left)):
             return []  # a command has come
         if self.port.monotonic() >= self._ask_at:
-            self._look(scanner)
+            with self.port.slow(ANSWER_S):
+                self._look(scanner)
         return []
 
     def execute(self, command: Params, job: Job) -> Iterator[Payload]:

@@ -42,11 +42,11 @@ from drivers import _sane_names as names
 from drivers import _sane_setup as setup
 from drivers import _sane_words as words
 from drivers._sane_abi import Status
-from drivers._sane_frames import PageReader, check_size, form
+from drivers._sane_frames import Form, PageReader, check_size, form
 from drivers._sane_library import Handle, Sane, SaneError
 from drivers._sane_status import CODES, device_error, error, opening, scanning
 from drivers._scan_blank import is_blank_picture
-from drivers._scan_encode import encode
+from drivers._scan_encode import Picture, encode
 from drivers._scan_job import MAX_DOCUMENT_BYTES, MEDIA_TYPES, PageSettings, ScanJob, stop_reason
 from edge.driver import DeviceInfo, Driver, Job, Port
 from edge.errors import DeviceAbsent, DeviceError, DeviceLost, EdgeError, Unsupported
@@ -56,6 +56,9 @@ from edge.plugged import Offer
 
 __all__ = ["CODES", "SaneScanner", "SaneSettings"]
 
+MOVING_S = 60.0
+"""So long may one call of libsane take that wakes, opens or starts a scanner."""
+ENCODING_S = 30.0
 ADDRESS = AddressForm(
     "sane:",
     pattern_check(r"[^\s:?&%][^\x00-\x1f?&\x7f]{0,200}", "sane:NAME, with a name that `scanimage -L` shows"),
@@ -82,7 +85,7 @@ class SaneScanner(Driver):
     lane = "process"
     memory_mb = 1024
     commands = (Scan,)
-    poll_limit_s = 60.0  # a lamp warms up, or a network scanner wakes up, within one call
+    poll_limit_s = 1.5
 
     def __init__(self, settings: SaneSettings, port: Port) -> None:
         super().__init__(settings, port)
@@ -129,9 +132,7 @@ class SaneScanner(Driver):
 
     def close(self) -> None:
         """Let go of the scanner and of the library."""
-        handle, self._handle = self._handle, None
-        if handle is not None:
-            handle.close()
+        self._let_go()
         sane, self._sane = self._sane, None
         if sane is not None:
             sane.close()
@@ -170,7 +171,7 @@ class SaneScanner(Driver):
         like = form(handle.parameters())
         yield pages.started(ready.source, like.color, ready.dpi, duplex=ready.duplex)
         patience_s = names.patience_s(self._name)
-        reader = PageReader(handle, job.check, self.port.idle, self.port.monotonic, patience_s)
+        reader = PageReader(handle, job.check, self.port.idle, self.port.monotonic, patience_s, self.port.slow)
         while True:
             try:
                 page = self._page(handle, reader, pages)
@@ -188,7 +189,8 @@ class SaneScanner(Driver):
     def _start(self, handle: Handle, command: Scan, job: Job) -> setup.Ready | None:
         """Set up and start the first frame, from the first source that has paper; ``None``: none has."""
         for source in setup.sources(handle, command):
-            ready = setup.set_up(handle, command, source, self.settings.options)
+            with self.port.slow(MOVING_S):
+                ready = setup.set_up(handle, command, source, self.settings.options)
             check_size(handle.parameters())
             if self._next(handle, job):
                 return ready
@@ -199,7 +201,8 @@ class SaneScanner(Driver):
         """Start the next page; return whether there is one."""
         job.check()
         try:
-            handle.start()
+            with self.port.slow(MOVING_S):
+                handle.start()
         except SaneError as refused:
             if refused.status == Status.NO_DOCS:
                 return False
@@ -212,6 +215,10 @@ class SaneScanner(Driver):
         like = form(handle.parameters())
         picture = reader.page(like)
         self._proved()
+        with self.port.slow(ENCODING_S):
+            return self._judged(picture, like, pages)
+
+    def _judged(self, picture: Picture, like: Form, pages: ScanJob) -> Page | None:
         settings = self.settings
         blank = is_blank_picture(picture, settings.blank_level, pages.dpi)
         if settings.rotate_back and pages.duplex and pages.scanned % 2:
@@ -230,7 +237,8 @@ class SaneScanner(Driver):
             raise DeviceLost("the scanner is not open")
         if self._handle is None:
             try:
-                self._name, self._handle = names.open_device(self._sane, self._name)
+                with self.port.slow(MOVING_S):
+                    self._name, self._handle = names.open_device(self._sane, self._name)
             except SaneError as cause:
                 raise names.busy(self._name) if cause.status == Status.DEVICE_BUSY else opening(cause) from cause
         return self._handle
@@ -243,15 +251,17 @@ class SaneScanner(Driver):
             raise device_error("SAN-106") from cause
 
     def _give_back(self) -> None:
-        if not self.settings.hold and self._handle is not None:
-            self._handle.close()
-            self._handle = None
+        if not self.settings.hold:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            handle.close()
 
     def _is_gone(self) -> bool:
         """Return whether the scanner cannot be opened again after an input/output error."""
-        if self._handle is not None:
-            self._handle.close()
-            self._handle = None
+        self._let_go()
         try:
             self._take()
         except DeviceError:

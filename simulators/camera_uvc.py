@@ -44,7 +44,8 @@ class DocumentCamera(Served):
         "qr": "text of a QR code on the page",
         "barcode": "12 or 13 digits of an EAN-13 on the page",
         "blank": "1 = an empty sheet",
-        "view": "width of the desk in millimetres that is seen, default 420",
+        "down": "millimetres that the page lies below the middle",
+        "view": "width of the desk in millimetres that is seen, default 460",
     }
 
     def __init__(self, place: Path, words: Words, seed: int) -> None:
@@ -280,6 +281,7 @@ def _desk(words: Words, before: Desk) -> Desk:
         page=words.number("page", before.page or 1, 1, 100_000),
         turn=float(words.number("turn", round(before.turn), -360, 360)),
         view_mm=float(words.number("view", round(before.view_mm), 50, 3000)),
+        shift_mm=(before.shift_mm[0], float(words.number("down", round(before.shift_mm[1]), -1000, 1000))),
         qr=words.text("qr", before.qr or "") or None,
         barcode=words.text("barcode", before.barcode or "") or None,
         blank=words.flag("blank", default=before.blank),

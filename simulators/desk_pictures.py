@@ -46,7 +46,7 @@ class Desk:
     barcode: str | None = None
     turn: float = 0.0
     tilt: tuple[float, float] = (0.0, 0.0)
-    view_mm: float = 420.0
+    view_mm: float = 460.0
     """Width of the desk that the camera sees."""
     shift_mm: tuple[float, float] = (0.0, 0.0)
     paper_colour: tuple[int, int, int] = (255, 255, 255)

@@ -1,7 +1,8 @@
-"""``python -m tests.bench.pictures``: pages a minute from a driver to a whole file, and what that does to a small event.
+"""``python -m tests.bench.pictures``: pages a minute from a driver to a whole file, and what that does to an event.
 
-A daemon, a broker and a back office in processes of their own; ``--pages`` pages of ``--kilobytes`` each, sealed, while a
-gun scans ten codes a second. A code's time runs from the driver's report to its arrival at a client of the broker.
+A daemon, a broker and a back office in processes of their own; ``--pages`` pages of ``--kilobytes`` each, sealed,
+while a gun scans ten codes a second. A code's time runs from the driver's report to its arrival at a client of the
+broker.
 """
 
 from __future__ import annotations
@@ -72,6 +73,8 @@ async def office(url: str, folder: Path, pages: int) -> None:
     async with Subscriber(url, name=NAME, hall=HALL, keys=[folder / "key.jwk"], blobs=folder / "blobs") as own:
         await own.ready()
         print("ready", flush=True)  # noqa: T201  # read by the other process
+        await asyncio.to_thread(sys.stdin.readline)
+        asking = asyncio.create_task(own.request("w01", "scan-1", "scan", {"max_pages": pages}, timeout_s=600))
         got = 0
         async for event in own:
             if event.type == "page":
@@ -80,6 +83,7 @@ async def office(url: str, folder: Path, pages: int) -> None:
             own.done()
             if got == pages:
                 print("done", time.monotonic(), flush=True)  # noqa: T201
+                await asking
                 await asyncio.sleep(2)
                 return
 
@@ -109,16 +113,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pages", type=int, default=100)
     parser.add_argument("--kilobytes", type=int, default=800)
+    parser.add_argument("--pace", type=float, default=0.0, help="pages a second; 0: as fast as they are taken")
     parser.add_argument("--office", nargs=2, metavar=("URL", "DIR"))
     chosen = parser.parse_args()
     if chosen.office:
         asyncio.run(office(chosen.office[0], Path(chosen.office[1]), chosen.pages))
         return
     with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder), chosen.pages, chosen.kilobytes * 1000)
+        measure(Path(folder), chosen.pages, chosen.kilobytes * 1000, chosen.pace)
 
 
-def measure(folder: Path, pages: int, size: int) -> None:
+def measure(folder: Path, pages: int, size: int, pace: float) -> None:
     for name in ("broker", "window", "office"):
         (folder / name).mkdir()
     os.environ["PYTHONPATH"] = os.pathsep.join([picture_driver.install(folder), str(Path.cwd())])
@@ -126,7 +131,7 @@ def measure(folder: Path, pages: int, size: int) -> None:
         window = WindowUnderTest(folder / "window", broker)
         window.allow_drivers = f'["{picture_driver.PACKAGE}"]'
         window.extra = f'[[subscriber]]\nname = "{NAME}"\n'
-        settings = f'size = {size}\ncontent = "personal"'
+        settings = f'size = {size}\ncontent = "personal"\npace = {pace}'
         window.foreign("scan-1", picture_driver.DRIVER, "serial:///dev/null", settings)
         window.device("gun-1", "code_serial", 'content = "public"')
         window.tap.close()
@@ -142,7 +147,8 @@ def loaded(window: WindowUnderTest, folder: Path, pages: int) -> None:
     assert window.process is not None
     (folder / "key.jwk").write_bytes((window.folder / "state" / "lab-key.jwk").read_bytes())
     command = [sys.executable, "-m", "tests.bench.pictures", "--pages", str(pages), "--office", window.url, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as back:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as back:
+        assert back.stdin is not None
         assert back.stdout is not None
         assert back.stdout.readline() == "ready\n"
         codes = Codes(window.broker.port)
@@ -152,12 +158,11 @@ def loaded(window: WindowUnderTest, folder: Path, pages: int) -> None:
         quiet, codes.took_ms = codes.took_ms, []
         sampler = Sampler(daemon=window.process.pid, office=back.pid)
         began = time.monotonic()
-        window.tap = type(window.tap)(window.broker.port)
-        window.request("scan-1", "scan", {"max_pages": pages}, deadline_s=600)
+        back.stdin.write("go\n")
+        back.stdin.flush()
         took_s = float(back.stdout.readline().split()[1]) - began
         busy = codes.took_ms[:]
         sampler.close()
-        window.tap.close()
         window.bench.do("gun-1 unplug")
         gun.join()
         codes.close()

@@ -54,10 +54,15 @@ def test_a_whole_file(load: Load, folder: Path) -> None:
     assert found.warnings == ()
 
 
+def test_the_disk_of_blobs_can_be_bounded(load: Load) -> None:
+    assert load(SMALL + "[blobs]\nmax_mb = 100\nreserve_mb = 0\n").blobs == config.Blobs(max_mb=100, reserve_mb=0)
+
+
 def test_the_smallest_file(load: Load) -> None:
     found = load(SMALL)
     assert found.paths == config.Paths(state="/var/lib/hall-edge", run="/run/hall-edge")
     assert (found.log.level, found.log.format) == ("info", "text")
+    assert found.blobs == config.Blobs(max_mb=2048, reserve_mb=512)
     assert (found.devices, found.subscribers) == ((), ())
 
 

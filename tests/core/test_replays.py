@@ -16,6 +16,7 @@ from edge.events import StandsFor
 from edge.replays import Replays
 from edge.topics import Topics
 from edge.transport import Message
+from edge.wire import BlobReplayRequest
 from tests.core.store_rig import TOPIC, Desk, opened
 from tests.support.wait import wait_until
 from tests.support.window import BASE, HALL, WINDOW
@@ -187,6 +188,32 @@ def test_a_long_replay_lets_others_in_between(answers: Answers) -> None:
     assert Counter(heard)[ARCHIVE] == 100
     last = len(heard) - heard[::-1].index(ARCHIVE)
     assert last <= 250  # in turns, 50 events each
+
+
+def test_a_request_for_parts_of_a_blob_goes_to_the_bulk_connection(answers: Answers) -> None:
+    asked: list[tuple[str, BlobReplayRequest]] = []
+    answers.replays.on_blob_wanted = lambda who, request: asked.append((who, request))
+    blob = "0193f0a0-0000-7000-8000-000000000000"
+    for parts in ([], [[0, 3], [7, 7]]):
+        answers.replays.heard("replay", OFFICE, json.dumps({"blob": blob, "parts": parts}).encode())
+    assert asked == [
+        (OFFICE, BlobReplayRequest(blob, [])),
+        (OFFICE, BlobReplayRequest(blob, [(0, 3), (7, 7)])),
+    ]
+    assert answers.replays.bad_messages == 0
+    bad: tuple[dict[str, Any], ...] = (
+        {"blob": blob}, {"blob": "../outbox.db", "parts": []}, {"blob": blob, "parts": [[-1, 2]]},
+        {"blob": blob, "parts": [], "epoch": 1}, {"blob": blob, "parts": [["0", "3"]]}, {"blob": 7, "parts": []},
+        {"blob": blob, "parts": [[0, 2**31]]}, {"blob": blob, "parts": [[0, 0]] * 1001}, {"parts": []},
+        {"epoch": 1, "from_seq": "1", "to_seq": "1", "blob": blob, "parts": []},
+    )  # fmt: skip
+    for number, body in enumerate(bad, 1):
+        answers.replays.heard("replay", OFFICE, json.dumps(body).encode())
+        assert answers.replays.bad_messages == number, body
+    answers.replays.heard("replay", "stranger", json.dumps({"blob": blob, "parts": []}).encode())
+    answers.replays.heard("ack", OFFICE, json.dumps({"blob": blob, "parts": []}).encode())
+    assert len(asked) == 2
+    assert answers.replays.bad_messages == len(bad) + 2
 
 
 def test_a_closed_store_ends_nothing(answers: Answers) -> None:

@@ -36,7 +36,7 @@ def density(data: bytes) -> tuple[int, int]:
 
 
 def test_a_page_is_cut_out_straightened_and_scaled(tmp_path: Path) -> None:
-    with camera(tmp_path, {"view_mm": 460}, turn=7, view=460, width=1440, height=1080) as rig:
+    with camera(tmp_path, {"view_mm": 460}, turn=7, width=1440, height=1080) as rig:
         event = rig.shot(dpi=72, codes=False)
         picture = picture_of(rig.data(event))
         assert event.blob.media_type == "image/jpeg"
@@ -92,7 +92,7 @@ def test_the_cameras_own_jpeg_is_untouched(tmp_path: Path) -> None:
 
 
 def test_png_has_no_losses_and_says_its_resolution(tmp_path: Path) -> None:
-    with camera(tmp_path, {"view_mm": 420}) as rig:
+    with camera(tmp_path, {"view_mm": 460}) as rig:
         event = rig.shot(format="png", dpi=96, codes=False)
         data = rig.data(event)
         assert event.blob.media_type == "image/png"
@@ -140,7 +140,7 @@ def test_a_camera_may_be_mounted_turned(tmp_path: Path, turn: int, expected: int
 
 @pytest.mark.parametrize(("paper", "size_mm"), [("A4", A4_MM), ("A5", (148.0, 210.0)), ("ID-1", (85.6, 53.98))])
 def test_the_camera_knows_papers_by_size(tmp_path: Path, paper: str, size_mm: tuple[float, float]) -> None:
-    with camera(tmp_path, {"view_mm": 420}, paper=paper, turn=0) as rig:
+    with camera(tmp_path, {"view_mm": 460}, paper=paper, turn=0) as rig:
         event = rig.shot(dpi=72, codes=False)
         assert (event.width, event.height) == tuple(round(side / 25.4 * 72) for side in size_mm)
 
@@ -160,10 +160,10 @@ def test_paper_that_nobody_knows_has_no_resolution(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_pictures_is_a_camera(tmp_path: Path) -> None:
-    with camera(tmp_path, files=1, turn=5, qr="FILES") as rig:
+    with camera(tmp_path, files=1, qr="FILES", width=1600, height=1200) as rig:
         assert rig.address.startswith("frames:///")
         for _ in range(2):
-            event = rig.shot(dpi=100)
+            event = rig.shot(dpi=150)
             assert [code.text for code in event.codes or ()] == ["FILES"]
         original = rig.shot(format="original", codes=False)
         files = [file.read_bytes() for file in tmp_path.glob("cam/*.jpg")]

@@ -52,17 +52,28 @@ def test_a_poor_picture_is_kept_with_a_warning(tmp_path: Path, line: str, warnin
         assert warning in event.warnings
 
 
-def test_a_page_half_outside_is_told(tmp_path: Path) -> None:
+def test_a_page_partly_outside_is_told_and_nothing_of_it_is_cut_away(tmp_path: Path) -> None:
+    with camera(tmp_path, {"view_mm": 460}, desk="blue", down=90) as rig:
+        event = rig.shot(codes=False, dpi=72)
+        assert "page-cut-off" in event.warnings
+        assert event.corners[2].y > 0.99
+        assert event.corners[3].y > 0.99
+        assert event.height / 72 * 25.4 == pytest.approx(297 / 2 + 460 * 0.75 / 2 - 90, abs=12)
+
+
+def test_a_page_that_fills_the_picture_is_kept_whole(tmp_path: Path) -> None:
     with camera(tmp_path, view=280) as rig:
-        assert "page-cut-off" in rig.shot(codes=False).warnings
+        event = rig.shot(codes=False)
+        assert {"page-cut-off", "no-page"} & {*event.warnings}
+        assert event.width * event.height > 0.5 * 960 * 720
 
 
 def test_without_a_page_the_whole_picture_is_kept(tmp_path: Path) -> None:
-    with camera(tmp_path, {"view_mm": 420}, empty=1) as rig:
+    with camera(tmp_path, {"view_mm": 460}, empty=1) as rig:
         event = rig.shot(dpi=72)
         assert not event.corrected
         assert event.corners == ()
-        assert (event.width, event.dpi) == (round(420 / 25.4 * 72), 72)
+        assert (event.width, event.dpi) == (round(460 / 25.4 * 72), 72)
         assert event.codes == ()
 
 

@@ -44,7 +44,7 @@ def told(rig: CameraRig, text: str, number: int) -> bool:
 
 
 def test_three_pages_become_one_pdf(tmp_path: Path) -> None:
-    with camera(tmp_path, {"view_mm": 420}, width=1200, height=900, qr="P1") as rig:
+    with camera(tmp_path, {"view_mm": 460}, width=1200, height=900, qr="P1") as rig:
         job = rig.job(Capture(format="pdf", shots=3, dpi=100))
         with running(rig, job) as events:
             for number in (2, 3):

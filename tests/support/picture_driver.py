@@ -29,6 +29,8 @@ def page_bytes(number: int, size: int, canary: str = "") -> bytes:
 class PictureSettings(Settings, frozen=True, kw_only=True):
     size: int = 200_000
     feeds: float = 0.0
+    pace: float = 0.0
+    """Pages a second of a scan; 0: as fast as they are taken."""
     content: Content = "public"
     planted: bool = False
     """Whether a person's name stands in every page, as it would in a text layer."""
@@ -59,9 +61,13 @@ class PictureScanner(Driver):
 
     def execute(self, command: Params, job: Job) -> Iterable[Payload]:
         assert isinstance(command, Scan)
+        started = self.port.monotonic() - self.number / (self.settings.pace or 1.0)
         for _ in range(command.max_pages):
             job.check()
             yield self.page()
+            while self.settings.pace and self.port.monotonic() < started + self.number / self.settings.pace:
+                self.port.idle(0.02)
+                job.check()
         yield ScanCompleted(job=JOB, pages=command.max_pages)
 
     def page(self) -> Page:

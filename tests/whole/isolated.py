@@ -16,6 +16,7 @@ from tests.support.window import WindowUnderTest
 
 Deed = Callable[[WindowUnderTest], None]
 BACK_S = 20.0
+IN_PROCESS = ("hung", "crashed")
 CODES_A_SECOND = 20
 
 
