@@ -79,7 +79,7 @@ class Source(ABC):
 class NodeSource(Source):
     """A V4L2 node: MJPG first, then the size, then what the picture should be like."""
 
-    rest_s = 0.25  # the kernel keeps at most as many pictures as there are buffers: no more can be old
+    rest_s = 0.1  # what the kernel keeps in its four buffers is then 0.4 s old at most
 
     def __init__(self, node: str, clock: Clock, size: tuple[int, int] | None, controls: tuple[tuple[int, float], ...]):
         super().__init__(node, clock)

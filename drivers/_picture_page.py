@@ -29,6 +29,7 @@ CLEAR = 3.1
 _EVEN_PX = 12.0
 _CLOSE_LOOKS = 24
 _SAME_RATIO = 0.022
+_UNSEEN = 0.25
 _KEPT = 20
 
 
@@ -95,7 +96,7 @@ def _judged(found: quads.Quads, lab: Picture, strength: NDArray[Any]) -> tuple[N
 def _paperlike(quad: NDArray[np.float64], width: int, height: int) -> float:
     """Return what the true shape says for a page: right angles, and the sides of a known paper."""
     if quads.at_rim(quad[None], width, height).any():
-        return 0.0  # its true shape is not seen
+        return _UNSEEN  # its true shape is not seen
     shape = geometry.shape_of(quads.upright(quad), width, height, geometry.USUAL_FOCAL)
     known = math.exp(-((geometry.standard_ratio(shape.ratio) / _SAME_RATIO) ** 2))
     return 0.45 * known - 4.0 * shape.skew

@@ -14,7 +14,8 @@ Quads = NDArray[np.float64]
 """(n, 4, 2): corners, clockwise in the picture."""
 SMALLEST_AREA = 0.012
 """Of the picture."""
-MOST_JUDGED = 80
+MOST_JUDGED = 60
+MOST_AT_RIM_JUDGED = 20
 _OPPOSITE_COS = 0.80
 """Opposite sides of a page are seen at 37 degrees to each other at most."""
 _CORNER_COS = 0.64
@@ -24,6 +25,7 @@ _RIM = 0.01
 _SAMPLES = 28
 _SEEN = 0.35
 _FULL_CONTRAST = 40.0
+_APART = 7.0
 _SAME_COLOUR = 9.0
 _THINNEST = 0.12
 _NARROWEST = 0.08
@@ -54,11 +56,12 @@ def from_lines(lines: Lines, width: int, height: int) -> Quads:
         seen, lengths = seen + part, lengths + length
         weakest = np.minimum(weakest, part / np.maximum(length, 1.0))
     quads = corners.transpose(1, 0, 2)
-    few = at_rim(quads, width, height).sum(axis=1) <= _MOST_AT_RIM
-    quads, seen, lengths, weakest = quads[few], seen[few], lengths[few], weakest[few]
     size = np.sqrt(areas(quads) / (width * height))
     score = seen / lengths + 0.5 * weakest + 0.35 * size - 0.8 * _lean(quads)
-    return clockwise(quads[np.argsort(-score)[:MOST_JUDGED]])
+    rim = at_rim(quads, width, height).sum(axis=1)
+    order = np.argsort(-score)
+    whole, partly = order[rim[order] == 0][:MOST_JUDGED], order[(rim[order] > 0) & (rim[order] <= _MOST_AT_RIM)]
+    return clockwise(quads[np.concatenate([whole, partly[:MOST_AT_RIM_JUDGED]])])
 
 
 def _four_sides(lines: Lines, width: int, height: int) -> NDArray[np.intp]:
@@ -111,6 +114,8 @@ def judge(quads: Quads, lab: NDArray[Any], strength: NDArray[Any]) -> Floats:
     seen = np.where(rim, RIM_SEEN, np.mean(edge > _SEEN, axis=2))  # by side
     by_length = lengths / lengths.sum(axis=1, keepdims=True)
     contrast = np.median(inside - outside, axis=2)
+    apart = np.mean(np.abs(inside - outside).max(axis=3) > _APART, axis=2)
+    apart = np.where(rim, np.max(apart, axis=1, keepdims=True), apart)
     differing = np.where(rim, 0.3, np.clip(np.sqrt((contrast**2).sum(axis=2)) / _FULL_CONTRAST, 0, 1))
     score: Floats = (
         (seen * by_length).sum(axis=1)
@@ -123,8 +128,8 @@ def judge(quads: Quads, lab: NDArray[Any], strength: NDArray[Any]) -> Floats:
         - 1.2 * _lean(quads)
         - 0.6 * _uneven(lengths)
         - 0.45 * rim.sum(axis=1)
-        - 0.5 * _goes_on(quads, way, lengths, strength)
-        - 0.5 * (np.median(differing, axis=1) - differing.min(axis=1))
+        - 0.15 * _goes_on(quads, way, lengths, strength)
+        - 1.2 * (np.median(apart, axis=1) - apart.min(axis=1))
     )
     return score
 

@@ -56,9 +56,7 @@ from edge.plugged import Offer
 
 __all__ = ["CODES", "SaneScanner", "SaneSettings"]
 
-MOVING_S = 60.0
-"""So long may one call of libsane take that wakes, opens or starts a scanner."""
-ENCODING_S = 30.0
+MOVING_S, ENCODING_S = 60.0, 30.0  # so long may a call take that wakes, opens or starts a scanner; that encodes a page
 ADDRESS = AddressForm(
     "sane:",
     pattern_check(r"[^\s:?&%][^\x00-\x1f?&\x7f]{0,200}", "sane:NAME, with a name that `scanimage -L` shows"),
@@ -284,8 +282,7 @@ class SaneScanner(Driver):
     def environment(cls, settings: SaneSettings, address: Address) -> Mapping[str, str]:
         """Return the folder of SANE's configuration, where the address names one."""
         del settings
-        folder = address.options.get("config")
-        return {"SANE_CONFIG_DIR": folder} if folder else {}
+        return {"SANE_CONFIG_DIR": folder} if (folder := address.options.get("config")) else {}
 
     @classmethod
     def search(cls, wait_s: float) -> list[Offer]:

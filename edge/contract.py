@@ -77,54 +77,61 @@ def _schema(type_: Any, identity: str) -> dict[str, Any]:
     return {"$schema": _DIALECT, "$id": identity, **reference, "$defs": definitions}
 
 
-def _asyncapi() -> dict[str, Any]:
-    """Return the AsyncAPI 3 document: every topic, who sends on it, and the schema file of its messages."""
-    channels: dict[str, Any] = {}
-    operations: dict[str, Any] = {}
+class _Channels:
+    """The topics of the AsyncAPI document, and who sends on each."""
 
-    def add(name: str, address: str, sender: str, file: str, about: str, content_type: str) -> None:
-        message = {"contentType": content_type, "payload": {"$ref": f"./{file}"}}
+    def __init__(self) -> None:
+        self.channels: dict[str, Any] = {}
+        self.operations: dict[str, Any] = {}
+
+    def add(self, name: str, address: str, sender: str, about: str, content_type: str, payload: dict[str, Any]) -> None:
+        """Add a message; those of one topic make one channel."""
+        message = {"contentType": content_type, "payload": payload}
         if content_type == "application/jose+json":
             message["payload"] = {"type": "object", "description": "JWE, general JSON serialization (RFC 7516)"}
-            message["x-plaintext"] = {"$ref": f"./{file}"}
-        for channel in channels.values():
-            if channel["address"] == f"{_BASE}/{address}":
+            message["x-plaintext"] = payload
+        topic = f"{_BASE}/{address}"
+        for channel in self.channels.values():
+            if channel["address"] == topic:
                 channel["messages"][name] = message
                 return
-        channels[name] = {
-            "address": f"{_BASE}/{address}",
+        self.channels[name] = {
+            "address": topic,
             "description": about,
-            "parameters": {part: {} for part in _placeholders(f"{_BASE}/{address}")},
+            "parameters": {part: {} for part in _placeholders(topic)},
             "messages": {name: message},
         }
         action = "send" if sender == "daemon" else "receive"
-        operations[f"{action}-{name}"] = {"action": action, "channel": {"$ref": f"#/channels/{name}"}}
+        self.operations[f"{action}-{name}"] = {"action": action, "channel": {"$ref": f"#/channels/{name}"}}
 
+
+def _asyncapi() -> dict[str, Any]:
+    """Return the AsyncAPI 3 document: every topic, who sends on it, and the schema file of its messages."""
+    found = _Channels()
     for event in EVENTS:
         name, topic = f"{event.kind}.{event.type}", f"{event.kind}/{{device}}/{event.type}"
-        about, file = (event.__doc__ or "").splitlines()[0], f"{name}.json"
-        add(name, f"event/{topic}", "daemon", file, about, "application/cloudevents+json")
+        about, schema = (event.__doc__ or "").splitlines()[0], {"$ref": f"./{name}.json"}
+        found.add(name, f"event/{topic}", "daemon", about, "application/cloudevents+json", schema)
         if event.sealed_fields:
-            add(f"{name}.sealed", f"sealed/{topic}", "daemon", file, about, "application/jose+json")
+            found.add(f"{name}.sealed", f"sealed/{topic}", "daemon", about, "application/jose+json", schema)
     for name, (topic, sender, _, about) in _WIRE.items():
-        add(name, topic, sender, f"{name}.json", about, "application/json")
-    add("replayed", "replayed/{subscriber}", "daemon", "id-card.read.json", "events again, as they were sent first;"
-        " User Properties: replayed=true, topic", "application/cloudevents+json")  # fmt: skip
-    payload = {"description": "either view of any event; a blob's manifest, part, or the news that it is gone"}
-    channels["replayed"]["messages"]["replayed"]["payload"] = payload
-    add("blob-part", "blob/{blob}/{part}", "daemon", "", "one part of a blob, sealed or plain as its manifest says",
-        "application/octet-stream")  # fmt: skip
-    channels["blob-part"]["messages"]["blob-part"]["payload"] = {
-        "type": "string", "format": "binary", "maxLength": PART_BYTES + TAG_BYTES,
-    }  # fmt: skip
+        found.add(name, topic, sender, about, "application/json", {"$ref": f"./{name}.json"})
+    about = "events again, as they were sent first; User Properties: replayed=true, topic"
+    payload: dict[str, Any] = {
+        "description": "either view of any event; a blob's manifest, part, or the news that it is gone"
+    }
+    found.add("replayed", "replayed/{subscriber}", "daemon", about, "application/cloudevents+json", payload)
+    about = "one part of a blob, sealed or plain as its manifest says"
+    payload = {"type": "string", "format": "binary", "maxLength": PART_BYTES + TAG_BYTES}
+    found.add("blob-part", "blob/{blob}/{part}", "daemon", about, "application/octet-stream", payload)
     info = {"title": "hall-edge", "version": "1.0.0", "description": "The hardware of a service-hall window."}
     return {
         "asyncapi": "3.0.0",
         "info": info,
         "defaultContentType": "application/json",
         "servers": {"hall": {"host": "broker.hall.example:8883", "protocol": "mqtts", "protocolVersion": "5"}},
-        "channels": channels,
-        "operations": operations,
+        "channels": found.channels,
+        "operations": found.operations,
     }
 
 

@@ -67,13 +67,13 @@ class BlobFiles:
         blob = StoredBlob(0, "", ref.id, ref.media_type, ref.size, ref.sha256, part_size, parts, key is not None)
         with memoryview(data) as given, given.cast("B") as plain:
             if plain.nbytes != ref.size:
-                raise BadPayload("a blob has another size than its reference says", code="DRV-105")
+                raise BadPayload("a blob has another size than its reference says", code="DRV-106")
             self._claim(blob.stored_bytes)
             try:
                 self._write(blob, plain, part_sealer(key, ref.id) if key else None)
             except FileExistsError:
                 self._release(blob.stored_bytes)
-                raise BadPayload("two blobs have one id", code="DRV-105") from None
+                raise BadPayload("two blobs have one id", code="DRV-106") from None
             except OSError as error:
                 self._unlink(blob.id, blob.stored_bytes)
                 if error.errno in _FULL:
@@ -146,7 +146,7 @@ class BlobFiles:
                     _write_all(file.fileno(), seal(number, part) if seal else part)
             os.fsync(file.fileno())
         if digest.hexdigest() != blob.sha256:
-            raise BadPayload("a blob has other content than its reference says", code="DRV-105")
+            raise BadPayload("a blob has other content than its reference says", code="DRV-106")
         folder = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(folder)

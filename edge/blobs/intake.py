@@ -81,7 +81,7 @@ def _handed_over(port: BlobPort, payload: WithBlob) -> Buffer:
     try:
         msgspec.convert(msgspec.to_builtins(payload.blob), type(payload.blob))  # its id becomes a file's name
         if payload.blob_key is not None:
-            raise BadPayload(f"{payload!r} comes with a key: that is given by the core", code="DRV-105")
+            raise BadPayload(f"{payload!r} comes with a key: that is given by the core", code="DRV-106")
         return port.take_blob(payload.blob.id)
     except (msgspec.ValidationError, KeyError, AttributeError, TypeError):
-        raise BadPayload(f"{payload!r} names a blob that was not handed over", code="DRV-105") from None
+        raise BadPayload(f"{payload!r} names a blob that was not handed over", code="DRV-106") from None

@@ -82,18 +82,18 @@ class Subscriber:
         self._tasks: list[asyncio.Task[None]] = []
         desk = BlobDesk(BlobFolder(blobs), self._limits) if blobs else None
         self._intake = Intake(self._scope, self._keys, self._limits, self._notice, desk)
-
-        def link(suffix: str, *more: Any) -> Link:
-            client_id = f"hall-edge-subscriber-{name}{suffix}"
-            expiry_s = min(session_expiry_s, BLOB_SESSION_S) if suffix else session_expiry_s
-            return Link(self._address, client_id, *more, session_expiry_s=expiry_s)
-
-        self._link = link("", self._intake.topics(name), self._receive, self._up)
-        self._blobs = None
-        if desk is not None:
-            changed = self._look_ready
-            self._blobs = BlobLine(desk, self._intake, link, room=self._has_room, changed=changed, up=self._up)
+        client_id, topics = f"hall-edge-subscriber-{name}", self._intake.topics(name)
+        self._link = Link(self._address, client_id, topics, self._receive, self._up, session_expiry_s=session_expiry_s)
+        self._blobs = self._blob_line(desk, client_id, session_expiry_s) if desk else None
         self._acks = Acknowledger(name, self._intake, self._link, self._limits, self._file)
+
+    def _blob_line(self, desk: BlobDesk, client_id: str, session_expiry_s: int) -> BlobLine:
+        def link(suffix: str, *more: Any) -> Link:
+            expiry_s = min(session_expiry_s, BLOB_SESSION_S)
+            return Link(self._address, client_id + suffix, *more, session_expiry_s=expiry_s)
+
+        changed = self._look_ready
+        return BlobLine(desk, self._intake, link, room=self._has_room, changed=changed, up=self._up)
 
     async def __aenter__(self) -> Self:
         """Begin to connect; return at once, also when the broker is not there.

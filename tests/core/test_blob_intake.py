@@ -118,7 +118,7 @@ def test_what_does_not_fit_its_reference_is_not_taken(tmp_path: Path) -> None:
     with blobs(tmp_path) as rig:
         for wrong in ({"size": len(data) + 1}, {"sha256": "0" * 64}, {"id": "../outbox.db"}, {"media_type": "x/y"}):
             ref = ref_of(data, **wrong)
-            with pytest.raises(BadPayload, match="DRV-105"):
+            with pytest.raises(BadPayload, match="DRV-106"):
                 commit(rig, Hand(**{ref.id: data}), ref)
         with pytest.raises(BadPayload, match="not handed over"):
             commit(rig, Hand(), ref_of(data))
@@ -135,7 +135,7 @@ def test_an_event_that_does_not_fit_the_vocabulary_leaves_no_file(tmp_path: Path
         drafts = [Draft("scan-1", page(one)), Draft("scan-1", page(two, width=-1))]
         with pytest.raises(BadPayload, match="DRV-100"):
             rig.desk.intake.commit(Hand(**{one.id: good, two.id: bad}), drafts)
-        with pytest.raises(BadPayload, match="DRV-105"):  # the second names a blob that is not there
+        with pytest.raises(BadPayload, match="DRV-106"):  # the second names a blob that is not there
             commit(rig, Hand(**{one.id: good}), one, two)
         assert (rig.files(), rig.outbox.head, rig.desk.health().bytes) == (set(), 0, 0)
 
@@ -155,7 +155,7 @@ def test_two_events_cannot_share_a_blob(tmp_path: Path) -> None:
     ref = ref_of(data)
     with blobs(tmp_path) as rig:
         commit(rig, Hand(**{ref.id: data}), ref)
-        with pytest.raises(BadPayload, match="DRV-105"):
+        with pytest.raises(BadPayload, match="DRV-106"):
             commit(rig, Hand(**{ref.id: data}), ref)
         assert (rig.folder / ref.id).read_bytes() == data
         assert rig.desk.health().bytes == len(data)

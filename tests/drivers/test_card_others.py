@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 
 import pytest
 
@@ -85,19 +86,24 @@ def test_a_reset_by_another_program_is_begun_anew_once(service: Simulator, windo
 def test_a_service_that_hangs_hangs_nobody_for_long(service: Simulator) -> None:
     """The driver's process is ended, and with a service that answers again another one works."""
     service.reset()
-    with leading_to(service.path) as address:
-        driver = RemoteDriver(
-            Impatient, CardSettings(), DevicePort("card", parse_address(address, Impatient.addresses))
-        )
-        try:
-            driver.open()
-            service.do("freeze")
-            began = time.monotonic()
-            with pytest.raises(DeviceTimeout):
-                wait_until(lambda: list(driver.poll(0.2)) and False, SOON_S * 5)
-            assert time.monotonic() - began < SOON_S * 3
-            service.do("thaw", "insert storage")
-            driver.open()
-            assert told(polled(driver, lambda events: len(events) == 2)) == ["inserted:storage", "read:storage"]
-        finally:
-            driver.close()
+    with leading_to(service.path) as address, ExitStack() as stack:
+        first, second = (remote(f"{address}&slot=0") for _ in range(2))
+        for one in (first, second):
+            stack.callback(one.close)
+        first.open()
+        service.do("freeze")
+        began = time.monotonic()
+        with pytest.raises(DeviceTimeout):
+            wait_until(lambda: list(first.poll(0.2)) and False, SOON_S * 5)
+        assert time.monotonic() - began < SOON_S * 3
+        first.close()
+        service.do("thaw", "insert storage")
+        second.open()
+        events = polled(second, lambda events: len(events) == 2)
+        assert told(events) == ["inserted:storage", "read:storage"]
+
+
+def remote(address: str) -> RemoteDriver:
+    """Return a driver in a process of its own, as the daemon has it."""
+    port = DevicePort("card", parse_address(address, Impatient.addresses))
+    return RemoteDriver(Impatient, CardSettings(), port)

@@ -14,7 +14,7 @@ from edge.driver import DeviceInfo, Driver, Job, Settings
 from edge.events import Content, Page, Params, Payload, Scan, ScanCompleted
 
 PACKAGE = "picture-scanner"
-DRIVER = "picture_scanner"
+DRIVER, APART = "picture_scanner", "apart_scanner"
 NAME = "王小明 of the test pages"
 JOB = "00000000-0000-4000-8000-000000000000"
 
@@ -83,6 +83,12 @@ class PictureScanner(Driver):
         pass
 
 
+class ApartScanner(PictureScanner):
+    """The same in a process of its own."""
+
+    lane = "process"
+
+
 def install(folder: Path) -> str:
     """Make a package of this file in *folder*; return what PYTHONPATH must hold."""
     site = folder / "site"
@@ -92,5 +98,6 @@ def install(folder: Path) -> str:
     (site / "picture_scanner.py").write_text(module.read_text(encoding="utf-8"), encoding="utf-8")
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {PACKAGE}\nVersion: 1.0\n", encoding="utf-8")
     entry = f"[hall_edge.drivers]\n{DRIVER} = picture_scanner:PictureScanner\n"
+    entry += f"{APART} = picture_scanner:ApartScanner\n"
     (info / "entry_points.txt").write_text(entry, encoding="utf-8")
     return str(site)

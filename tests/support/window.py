@@ -33,12 +33,6 @@ from tests.support.wait import wait_until
 HALL, WINDOW = "test-hall", "w01"
 BASE = f"hall/v1/{HALL}/{WINDOW}"
 START_S = 15.0
-PATIENT = [
-    sys.executable,
-    "-c",
-    "import sys, edge.cli, edge.flapping as flapping; flapping.LOSSES = sys.maxsize; sys.exit(edge.cli.main())",
-]
-"""The daemon, but for one thing: it does not take a device pulled twice a second for one with a bad cable."""
 READY_S = 10.0
 
 

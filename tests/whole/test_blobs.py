@@ -11,7 +11,7 @@ import pytest
 from edge.subscriber import Event
 from tests.support import picture_driver
 from tests.support.office import Office
-from tests.support.picture_driver import NAME, page_bytes
+from tests.support.picture_driver import APART, DRIVER, NAME, page_bytes
 from tests.support.wait import wait_until
 from tests.support.window import HALL, WindowUnderTest
 
@@ -28,10 +28,16 @@ def outside(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     return folder
 
 
-def scanner(window: WindowUnderTest, lines: str = "", extra: str = SUBSCRIBER) -> None:
+def scanner(window: WindowUnderTest, lines: str = "", extra: str = SUBSCRIBER, driver: str = DRIVER) -> None:
     window.allow_drivers = f'["{picture_driver.PACKAGE}"]'
     window.extra = extra
-    window.foreign("scan-1", picture_driver.DRIVER, "serial:///dev/null", f"size = {SIZE}\n{lines}")
+    window.foreign("scan-1", driver, "serial:///dev/null", f"size = {SIZE}\n{lines}")
+
+
+def started(window: WindowUnderTest) -> None:
+    """Start the daemon, and wait until it hears requests."""
+    window.start()
+    window.wait_state("scan-1", "ready")
 
 
 def stored(window: WindowUnderTest) -> list[str]:
@@ -45,10 +51,13 @@ def check(event: Event, planted: str = "") -> None:
     event.blob.path.unlink()
 
 
-def test_personal_pages_arrive_whole_and_nobody_else_can_read_them(window: WindowUnderTest, outside: Path) -> None:
+@pytest.mark.parametrize("driver", [DRIVER, APART])
+def test_personal_pages_arrive_whole_and_nobody_else_can_read_them(
+    window: WindowUnderTest, outside: Path, driver: str
+) -> None:
     window.planted.append(NAME)
-    scanner(window, 'content = "personal"\nplanted = true')
-    window.start()
+    scanner(window, 'content = "personal"\nplanted = true', driver=driver)
+    started(window)
     keys = [window.folder / "state" / "lab-key.jwk"]
     with Office(window.url, "case-system", HALL, keys, outside) as office:
         asked = window.request("scan-1", "scan", {"max_pages": 5})
@@ -91,7 +100,7 @@ def test_kill_at_random_moments_loses_no_picture(window: WindowUnderTest, outsid
 def test_without_room_a_scan_ends_and_goes_on_when_there_is_some(window: WindowUnderTest, outside: Path) -> None:
     scanner(window, 'content = "public"', SUBSCRIBER + "[blobs]\nmax_mb = 1\nreserve_mb = 0\n")
     window.device("gun-1", "code_serial", 'content = "public"')
-    window.start()
+    started(window)
     asked = window.request("scan-1", "scan", {"max_pages": 9})
     completion = asked.completion()
     assert (completion["code"], completion["error"]["code"]) == ("device-error", "STO-110")
@@ -113,7 +122,7 @@ def test_without_room_a_scan_ends_and_goes_on_when_there_is_some(window: WindowU
 
 def test_what_waited_for_a_broker_is_sent_after_a_restart(window: WindowUnderTest, outside: Path) -> None:
     scanner(window, 'content = "public"')
-    window.start()
+    started(window)
     asked = window.request("scan-1", "scan", {"max_pages": 3})
     asked.wait("ack")
     wait_until(lambda: len(window.tap.events("page")) == 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.wait import wait_until
-from tests.support.window import PATIENT, WindowUnderTest
+from tests.support.window import WindowUnderTest
 
 READERS = 8
 CITIZENS = 20
@@ -40,7 +41,7 @@ def ready_since(window: WindowUnderTest, reader: str, heard: int) -> bool:
 def test_a_cable_pulled_at_every_byte_of_a_read(
     window: WindowUnderTest, record_property: Callable[[str, object], None]
 ) -> None:
-    window.program = PATIENT
+    window.program = [sys.executable, "-m", "tests.whole.patient"]
     readers = [f"id-{n}" for n in range(READERS)]
     for reader in readers:
         window.device(reader, "idcard_sdt", 'read = "full"\npurpose = "test"')
