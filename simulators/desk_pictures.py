@@ -28,6 +28,7 @@ DESKS = {
     "red": (58, 52, 148),
     "cream": (190, 214, 224),
 }
+LARGEST_PX = 2339
 _UPRIGHT, _PEN_FROM = 0.5, 3
 PAPER_COLOURS = ((255, 255, 255), (250, 253, 253), (246, 250, 252), (214, 236, 250), (240, 230, 252), (250, 240, 222))
 
@@ -121,7 +122,7 @@ def draw_desk(desk: Desk, width: int, height: int) -> View:
     things.clutter(picture, desk.clutter, desk.view_mm, rng)
     corners = corners_of(desk, width, height) if desk.page is not None else ()
     if corners:
-        sheet = _sheet(desk)
+        sheet = _sheet(desk, corners)
         if desk.edge_shadow:
             things.drop_shadow(picture, corners, desk.edge_shadow, rng)
         things.lay(picture, sheet, corners)
@@ -164,14 +165,15 @@ def _inside(desk: Desk, margin: float = 0.015) -> bool:
     return all(margin < x / 1600 < 1 - margin and margin < y / 900 < 1 - margin for x, y in found)
 
 
-def _sheet(desk: Desk) -> Picture:
-    """Draw the page itself."""
+def _sheet(desk: Desk, corners: tuple[tuple[float, float], ...]) -> Picture:
+    """Draw the page itself, a little larger than it will be seen."""
     import numpy as np
 
     from simulators.pictures import draw_page
 
     width_mm, height_mm = PAPERS_MM[desk.paper]
-    scale = 1654 / max(width_mm, height_mm)
+    seen = max(math.dist(corners[side - 1], corners[side]) for side in range(4))
+    scale = min(LARGEST_PX, 1.3 * seen) / max(width_mm, height_mm)
     size = round(width_mm * scale), round(height_mm * scale)
     sheet = draw_page(desk.page or 1, desk.seed, *size, blank=desk.blank, qr=desk.qr, barcode=desk.barcode)
     if desk.paper_colour != (255, 255, 255):

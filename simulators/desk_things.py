@@ -16,6 +16,7 @@ Corners = Sequence[tuple[float, float]]
 PENS = ((40, 40, 200), (160, 60, 30), (30, 30, 30), (40, 130, 40), (200, 200, 205))
 SKIN = ((150, 175, 222), (110, 140, 195), (70, 100, 150))
 WHITE = 0.6
+TILE = (197, 307)
 SHIFT = 4
 """OpenCV draws on a sixteenth of a pixel."""
 
@@ -168,8 +169,8 @@ def noisy(picture: Picture, sigma: float, seed: int) -> Picture:
         return picture
     rng = np.random.default_rng(seed + 1)
     height, width = picture.shape[:2]
-    tile = rng.normal(0, sigma, (397, 613, 3)).astype(np.int8)  # a prime size: it never lies on a block of the JPEG
-    whole = np.tile(tile, (-(-height // 397), -(-width // 613), 1))[:height, :width]
+    tile = rng.normal(0, sigma, (*TILE, 3)).astype(np.int8)  # a prime size: it never lies on a block of the JPEG
+    whole = np.tile(tile, (-(-height // TILE[0]), -(-width // TILE[1]), 1))[:height, :width]
     return cv2.add(picture, whole, dtype=cv2.CV_8U)
 
 

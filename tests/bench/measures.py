@@ -10,12 +10,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench import pages
 from tests.bench.contenders import Contender, baseline, hall_edge
 from tests.bench.course import Course
 from tests.bench.figures import Row, Target, percentile
 from tests.bench.machine import sync_ms
 
-MEASURES = ("latency", "sustained", "rest", "start", "card")
+MEASURES = ("latency", "sustained", "rest", "start", "card", "camera", "pages")
 _JUDGED_RATE = 100  # at 10/s the p99 of a turn is its slowest event
 _SETTLED_S = 2.0
 _BURST_MS, _WORK_MS = 10_000, 0.5  # (b) syncs for every event: on a slow disk a burst is smaller
@@ -30,12 +31,13 @@ class Plan:
     burst: int = 8_000
     idle_s: float = 20.0
     apdus: int = 2_000
+    pages: int = 200
     quiet_s: float = 0.6  # the daemon deletes half a second after the last PUBACK what the broker has
 
     @classmethod
     def quick(cls) -> Plan:
         """Return one of under a minute: to see that all works, and the rough size of things."""
-        return cls(rounds=2, turn_s={10: 1.0, 100: 0.6, 1000: 0.5}, burst=2_000, idle_s=4.0, apdus=300, quiet_s=0.25)
+        return cls(rounds=2, turn_s={10: 1.0, 100: 0.6, 1000: 0.5}, burst=2_000, idle_s=4.0, apdus=300, pages=30, quiet_s=0.25)
 
 
 class Measures:
@@ -63,6 +65,13 @@ class Measures:
             from tests.bench import card  # needs pyscard
 
             yield from card.rows(self._plan.rounds, self._plan.apdus, self._say)
+        if "camera" in wanted:
+            from tests.bench import camera  # needs OpenCV
+
+            yield from camera.rows(self._plan.rounds, self._say)
+        if "pages" in wanted:
+            self._say(f"{self._plan.pages} pages from the scanner to the back office")
+            yield from pages.measure(self._folder / "pages", self._plan.pages)
 
     def _three(self, part: str) -> dict[str, Contender]:
         folder = self._folder / part

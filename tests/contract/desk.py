@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.driver import Driver
-from edge.errors import DeviceError, EdgeError
+from edge.errors import DeviceAbsent, DeviceError, EdgeError
 from edge.events import Payload
 from edge.jobs import DeviceJob
 from edge.lanes.process import RemoteDriver
@@ -169,3 +169,11 @@ def nothing_left() -> Iterator[None]:
     before = held()
     yield
     wait_until(lambda: held() == before, STEPS_S * 25, "handles and threads are as before")
+
+
+def absent(driver: Driver) -> None:
+    """See that *driver* says of its device that it is not there, and lets go; a process of its own waits for that."""
+    with device_error(DeviceAbsent):
+        driver.open()
+    if driver.opens_again:
+        driver.close()

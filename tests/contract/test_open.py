@@ -15,10 +15,10 @@ import msgspec
 import pytest
 
 from edge.driver import DeviceInfo, Driver
-from edge.errors import DeviceAbsent, DeviceBusy, DeviceError
+from edge.errors import DeviceBusy, DeviceError
 from edge.registry import Registry
 from tests.contract.benches import BENCHES
-from tests.contract.desk import Desk, device_error, nothing_left
+from tests.contract.desk import Desk, absent, device_error, nothing_left
 from tests.contract.harness import polled
 from tests.support.project import ROOT
 
@@ -75,8 +75,8 @@ def test_the_constructor_does_nothing(desk: Desk) -> None:
 
 def test_what_is_not_there_is_absent(desk: Desk) -> None:
     driver = desk.driver(desk.absent_port())
-    with nothing_left(), device_error(DeviceAbsent):
-        driver.open()
+    with nothing_left():
+        absent(driver)
 
 
 def test_what_may_not_be_opened_says_so(line_desk: Desk) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from edge.errors import DeviceAbsent, DeviceLost
 from edge.events import Payload
-from tests.contract.desk import Desk, device_error, nothing_left
+from tests.contract.desk import Desk, absent, device_error, nothing_left
 from tests.contract.harness import Call, plain, polled
 from tests.support.wait import wait_until
 
@@ -20,8 +20,8 @@ Settings = Mapping[str, Any] | None
 
 def test_before_it_is_opened(desk: Desk) -> None:
     desk.unplug()
-    with nothing_left(), device_error(DeviceAbsent):
-        desk.bench.made(desk.port()).open()
+    with nothing_left():
+        absent(desk.bench.made(desk.port()))
     desk.plug()
     desk.opened()
 
