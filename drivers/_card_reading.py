@@ -112,14 +112,16 @@ def _other(reading: Reading, kind: CardKind) -> CardRead | CardRejected:
         chip=reading.digest((uid or reading.atr_bytes).hex()),
         warnings=("incomplete",) if "uid" in (want.fields or ()) and not uid else (),
         purpose=want.purpose,
-        person=SocialSecurityCard(**chip) if want.mode != "presence" else None,
+        person=SocialSecurityCard(uid=chip.get("uid"), atr=chip.get("atr")) if want.mode != "presence" else None,
     )
 
 
 def _social_security(reading: Reading) -> CardRead | CardRejected:
     want = reading.want
     asked = frozenset(name for name in social.ITEMS if want.wants(name))
-    needed = asked | {"identification"} | ({"valid_until"} if want.mode != "presence" else set())
+    needed: set[SmartCardField] = {*asked, "identification"}
+    if want.mode != "presence":
+        needed.add("valid_until")
     found = social.read(reading.talk, needed)
     refusal = _refusal(found, asked)
     if refusal is not None:

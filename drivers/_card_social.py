@@ -87,7 +87,7 @@ def read(talk: Talk, fields: Iterable[SmartCardField]) -> Found:
     """Read *fields* of the selected application; raises ``CardProblem`` when the card goes away: nothing is half."""
     found = Found()
     wanted = [name for name in ITEMS if name in set(fields)]
-    ways = WAYS
+    ways: tuple[Way, ...] = WAYS
     for file in sorted({ITEMS[name].file for name in wanted}):
         names = [name for name in wanted if ITEMS[name].file == file]
         status = _select_file(talk, file)

@@ -24,7 +24,7 @@ TORN_ROWS = 24
 _TILE = 160
 _TILES = 7
 _CELL = 24
-_CONTRAST = 45
+_CONTRAST = 25
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ class JpegFacts:
 
     @property
     def decodable(self) -> bool:
-        """Whether it is small enough to be decoded."""
-        return self.width * self.height <= MOST_PIXELS
+        """Whether its size is known and small enough to be decoded."""
+        return 0 < self.width * self.height <= MOST_PIXELS
 
 
 def facts_of(data: bytes) -> JpegFacts | None:
@@ -42,7 +42,7 @@ def facts_of(data: bytes) -> JpegFacts | None:
             comments.append(data[start:end])
         elif marker == _SCAN:
             scan = end
-    if not scan or not size[0] * size[1]:
+    if not scan or not size[0]:  # a height of 0 comes behind the picture, as some scanners send it
         return None
     return JpegFacts(*size, channels, tuple(comments), data.rfind(_END, max(scan, len(data) - 4096)) > 0)
 

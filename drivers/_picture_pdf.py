@@ -17,10 +17,11 @@ UNKNOWN_DPI = 150
 
 @dataclass(frozen=True)
 class PdfPage:
-    """One JPEG, and the resolution that makes it as large as its paper."""
+    """One JPEG, the resolution that makes it as large as its paper, and its size in pixels where it is known better."""
 
     jpeg: bytes
     dpi: int | None = None
+    size: tuple[int, int] | None = None
 
 
 def write_pdf(pages: Sequence[PdfPage]) -> bytes:
@@ -38,9 +39,8 @@ def write_pdf(pages: Sequence[PdfPage]) -> bytes:
 
 
 def pdf_of_jpeg(jpeg: bytes, width: int, height: int, dpi: int) -> bytes:
-    """Return a PDF of one page."""
-    del width, height  # the JPEG says them itself
-    return write_pdf([PdfPage(jpeg, dpi)])
+    """Return a PDF of one page of *width* × *height* pixels."""
+    return write_pdf([PdfPage(jpeg, dpi, (width, height))])
 
 
 def _page(page: PdfPage, number: int) -> list[list[bytes]]:
@@ -49,7 +49,8 @@ def _page(page: PdfPage, number: int) -> list[list[bytes]]:
     if facts is None:
         raise ValueError("a page of the PDF is no JPEG")
     dpi = page.dpi or UNKNOWN_DPI
-    across, up = facts.width * POINTS / dpi, facts.height * POINTS / dpi
+    width, height = page.size or (facts.width, facts.height)
+    across, up = width * POINTS / dpi, height * POINTS / dpi
     draw = f"q {across:.3f} 0 0 {up:.3f} 0 0 cm /I Do Q".encode()
     space = "DeviceGray" if facts.channels == 1 else "DeviceRGB"
     leaf = (
@@ -57,7 +58,7 @@ def _page(page: PdfPage, number: int) -> list[list[bytes]]:
         f"/Resources << /XObject << /I {number + 2} 0 R >> >> /Contents {number + 1} 0 R >>"
     )
     picture = (
-        f"<< /Type /XObject /Subtype /Image /Width {facts.width} /Height {facts.height} /ColorSpace /{space} "
+        f"<< /Type /XObject /Subtype /Image /Width {width} /Height {height} /ColorSpace /{space} "
         f"/BitsPerComponent 8 /Filter /DCTDecode /Length {len(page.jpeg)} >>\nstream\n"
     )
     content = [f"<< /Length {len(draw)} >>\nstream\n".encode(), draw, b"\nendstream"]

@@ -97,12 +97,10 @@ class DocumentCamera(Served):
         with self._shown:
             was, self._plugged = self._plugged, False
             self._shown.notify_all()
-        if was:
-            self._server.stop()
         if was and self._room is not None:
+            self._server.stop()
             self._room.close()
-        if was and self._files:
-            for file in self.place.glob("*.jpg"):
+            for file in self.place.glob("*.jpg") if self._files else ():
                 file.unlink()
 
     def actions(self) -> Mapping[str, Binder]:
@@ -173,8 +171,8 @@ class DocumentCamera(Served):
 
         def start(_: float) -> list[Output]:
             with self.lock:
-                self._look = replace(self._look, **changes)  # type: ignore[arg-type]  # by name
-                look = self._look
+                self._look = look = replace(self._look, **changes)  # type: ignore[arg-type]  # by name
+                self._page = self._page if look.desk.page is None else look.desk
             if self._room is not None:
                 self._room.want(look)
             return []
@@ -200,7 +198,6 @@ class DocumentCamera(Served):
         """``place [page=N turn=DEG desk=… paper=… qr=TEXT barcode=DIGITS blank=1 random=N]``: lay a page down."""
         desk = _desk(words, self._page)
         words.done()
-        self._page = desk
         return self._changing(desk=desk)
 
     def _bind_remove(self, words: Words) -> Deed:
@@ -214,8 +211,7 @@ class DocumentCamera(Served):
 
     def _bind_glare(self, words: Words) -> Deed:
         """``glare on|off``: let a lamp shine on the page."""
-        self._page = replace(self._page, glare=0.8 if _switch(words) else 0.0)
-        return self._changing(desk=self._page)
+        return self._changing(desk=replace(self._page, glare=0.8 if _switch(words) else 0.0))
 
     def _bind_light(self, words: Words) -> Deed:
         """``light normal|dark|black|over``: change the light."""

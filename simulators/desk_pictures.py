@@ -122,7 +122,7 @@ def draw_desk(desk: Desk, width: int, height: int) -> View:
     things.clutter(picture, desk.clutter, desk.view_mm, rng)
     corners = corners_of(desk, width, height) if desk.page is not None else ()
     if corners:
-        sheet = _sheet(desk, corners)
+        sheet = sheet_of(desk, corners)
         if desk.edge_shadow:
             things.drop_shadow(picture, corners, desk.edge_shadow, rng)
         things.lay(picture, sheet, corners)
@@ -165,7 +165,7 @@ def _inside(desk: Desk, margin: float = 0.015) -> bool:
     return all(margin < x / 1600 < 1 - margin and margin < y / 900 < 1 - margin for x, y in found)
 
 
-def _sheet(desk: Desk, corners: tuple[tuple[float, float], ...]) -> Picture:
+def sheet_of(desk: Desk, corners: tuple[tuple[float, float], ...]) -> Picture:
     """Draw the page itself, a little larger than it will be seen."""
     import numpy as np
 

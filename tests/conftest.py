@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
-pytest_plugins = [
-    "tests.support.aio", "tests.support.broker", "tests.support.leaks", "tests.support.plugboard", "tests.support.window",
-]  # fmt: skip
+_SUPPORT = ("aio", "broker", "leaks", "plugboard", "window")
+pytest_plugins = [f"tests.support.{name}" for name in _SUPPORT]
 
 # A slow machine is no bug of the code; pytest-timeout stops what hangs.
 settings.register_profile("hall-edge", settings(), deadline=None)
@@ -23,4 +22,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = bool(config.getoption("--long"))
     chosen = [item for item in items if (item.get_closest_marker("long") is not None) == wanted]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-    items[:] = sorted(chosen, key=lambda item: item.get_closest_marker("slow") is None)
+    items[:] = sorted(chosen, key=_length, reverse=True)
+
+
+def _length(item: pytest.Item) -> tuple[float, bool]:
+    """Return how long a test may take, as far as its marks tell."""
+    limit = item.get_closest_marker("timeout")
+    return float(limit.args[0]) if limit and limit.args else 0.0, item.get_closest_marker("slow") is not None

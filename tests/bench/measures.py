@@ -37,7 +37,9 @@ class Plan:
     @classmethod
     def quick(cls) -> Plan:
         """Return one of under a minute: to see that all works, and the rough size of things."""
-        return cls(rounds=2, turn_s={10: 1.0, 100: 0.6, 1000: 0.5}, burst=2_000, idle_s=4.0, apdus=300, pages=30, quiet_s=0.25)
+        return cls(
+            rounds=2, turn_s={10: 1.0, 100: 0.6, 1000: 0.5}, burst=2_000, idle_s=4.0, apdus=300, pages=30, quiet_s=0.25
+        )
 
 
 class Measures:

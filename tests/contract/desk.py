@@ -168,7 +168,7 @@ def nothing_left() -> Iterator[None]:
     """Expect that no handle and no thread is left of what was done inside."""
     before = held()
     yield
-    wait_until(lambda: held() == before, STEPS_S * 25, "handles and threads are as before")
+    wait_until(lambda: held() == before, STEPS_S * 75, "handles and threads are as before")
 
 
 def absent(driver: Driver) -> None:

@@ -20,7 +20,7 @@ from tests.support.wait import wait_until_async
 
 STARTED_S = 10.0
 FROZEN_S = 2.0
-BUSY_S = 1.0
+BUSY_S = 5.0  # what a busy machine may add; the figures of a quiet one stand in DECISIONS.md
 """What a busy PC may add to a time of ours."""
 
 
@@ -149,7 +149,7 @@ async def test_but_only_as_long_as_a_call_may_take() -> None:
         took_s, error = await after_open(apart)
         assert isinstance(error, DeviceTimeout)
         assert "hung" in error.message
-        assert took_s < 3.0
+        assert took_s < 2.0 + BUSY_S
 
 
 async def test_a_driver_that_computes_for_ever_is_hung() -> None:

@@ -61,6 +61,7 @@ def aside(path: Path) -> list[Path]:
 # --- kill and full disk --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_every_commit_that_returned_survives_kill_9(path: Path) -> None:
     moments = random.Random(7)

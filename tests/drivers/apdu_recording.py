@@ -110,7 +110,7 @@ def recorded(name: str) -> tuple[Recording, Payload]:
 
 
 def replayed(recording: Recording, torn_at: int | None = None) -> Payload:
-    """Read the recorded card again; anything else than was asked is a mistake. *torn_at*: the card goes at this step."""
+    """Read the recorded card again; all else than was asked is a mistake. *torn_at*: the card goes at this step."""
     rest = iter(enumerate(recording.steps))
 
     def send(apdu: bytes) -> bytes:

@@ -11,15 +11,14 @@ from numpy.typing import NDArray
 
 from drivers._picture_output import Target, straightened
 from drivers._picture_page import find_page
-from simulators.desk_pictures import Desk, draw_desk, random_desk
-from simulators.pictures import draw_page
+from simulators.desk_pictures import Desk, corners_of, draw_desk, random_desk, sheet_of
 
-FIRST, COUNT, GROUPS = 2000, 200, 4
+FIRST, COUNT = 2000, 200
 WIDTH, HEIGHT = 1280, 720
 FOUND = 0.02
 """A page counts as found when none of its corners is farther off than this part of its diagonal."""
 MEDIAN_ERROR, SHARE_FOUND = 0.005, 0.97
-LIKENESS = 0.75
+LIKENESS = 0.95
 CROP = (300, 424)
 
 Floats = NDArray[np.float64]
@@ -43,7 +42,9 @@ def corner_error(found: Floats, truth: Floats) -> float:
 
 def likeness(desk: Desk, picture: NDArray[np.uint8], corners: Floats) -> float:
     """Return how much the crop is like the sheet itself: the correlation of both, in the best quarter turn."""
-    sheet = cv2.cvtColor(draw_page(desk.page or 1, desk.seed, *CROP, blank=desk.blank), cv2.COLOR_BGR2GRAY)
+    truth = corners_of(desk, WIDTH, HEIGHT)
+    sheet = cv2.cvtColor(sheet_of(desk, truth), cv2.COLOR_BGR2GRAY)
+    sheet = cv2.resize(sheet, CROP, interpolation=cv2.INTER_AREA)
     crop = straightened(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), corners, Target(*CROP, None, enlarged=False))
     best = -1.0
     for turn in range(4):
@@ -54,11 +55,10 @@ def likeness(desk: Desk, picture: NDArray[np.uint8], corners: Floats) -> float:
     return best
 
 
-def measured(group: int) -> tuple[list[float], list[float]]:
-    """Return corner errors and likenesses of a group of desks; 1.0 is a page that was not found."""
+def measured(seeds: range) -> tuple[list[float], list[float]]:
+    """Return corner errors and likenesses of desks; 1.0 is a page that was not found."""
     errors, likenesses = [], []
-    each = COUNT // GROUPS
-    for seed in range(FIRST + group * each, FIRST + (group + 1) * each):
+    for seed in seeds:
         desk = random_desk(seed)
         picture, truth = seen(desk)
         page = find_page(picture)
@@ -70,15 +70,15 @@ def measured(group: int) -> tuple[list[float], list[float]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("group", range(GROUPS))
-def test_pages_are_found_on_any_desk(group: int) -> None:
-    """Each group is a part of the 200 desks, so that they are looked at side by side; at most one of 50 is missed."""
-    errors, likenesses = measured(group)
-    assert len(errors) * GROUPS >= 200
+@pytest.mark.timeout(240)
+def test_pages_are_found_on_any_desk() -> None:
+    """What is not found is kept whole; of what is cut out, nearly nothing is cut wrongly."""
+    errors, likenesses = measured(range(FIRST, FIRST + COUNT))
+    assert len(errors) >= 200
     assert np.mean(np.array(errors) <= FOUND) >= SHARE_FOUND
     assert np.median(errors) <= MEDIAN_ERROR
     assert np.median(likenesses) >= LIKENESS
-    assert len([error for error in errors if FOUND < error < 1.0]) <= 1, "cut out wrongly, not only missed"
+    assert len([error for error in errors if FOUND < error < 1.0]) <= COUNT // 50
 
 
 @pytest.mark.parametrize("seed", range(5000, 5012))

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,12 +35,20 @@ class Victim:
 def worker_of(window: WindowUnderTest, device: str) -> int | None:
     """Return the process id of a device's worker."""
     assert window.process is not None
-    for task in Path(f"/proc/{window.process.pid}/task").iterdir():
-        for pid in (task / "children").read_text(encoding="ascii").split():
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            if device.encode() in words:
-                return int(pid)
+    for pid in children_of(window.process.pid):
+        with suppress(OSError):  # it has ended meanwhile
+            if device.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                return pid
     return None
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process; threads may end while we look."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):
+            found += map(int, (task / "children").read_text(encoding="ascii").split())
+    return found
 
 
 def does(*lines: str) -> Deed:
@@ -159,5 +167,4 @@ class Witness:
 def figures(pid: int) -> tuple[int, int, int]:
     """Return how many descriptors, threads and children a process has."""
     tasks = list(Path(f"/proc/{pid}/task").iterdir())
-    children = [child for task in tasks for child in (task / "children").read_text(encoding="ascii").split()]
-    return len(list(Path(f"/proc/{pid}/fd").iterdir())), len(tasks), len(children)
+    return len(list(Path(f"/proc/{pid}/fd").iterdir())), len(tasks), len(children_of(pid))

@@ -37,6 +37,7 @@ def ready_since(window: WindowUnderTest, reader: str, heard: int) -> bool:
     return any(at.endswith(topic) and b'"ready"' in payload for at, payload, _ in window.tap.messages[heard:])
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_cable_pulled_at_every_byte_of_a_read(
     window: WindowUnderTest, record_property: Callable[[str, object], None]

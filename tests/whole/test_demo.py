@@ -29,6 +29,7 @@ def processes_in(short_path: Path) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("broker", ["mosquitto", "rumqttd"])
 def test_all_visits_show_all_events_and_leave_nothing(tmp_path: Path, short_path: Path, broker: str) -> None:
@@ -51,8 +52,9 @@ def test_all_visits_show_all_events_and_leave_nothing(tmp_path: Path, short_path
     accepted = demo.stdout.partition("accepted ")[2].split()[0]
     assert f"confirmed {accepted}" in demo.stdout
     assert f"pages and pictures are in {pictures}" in demo.stdout
-    assert {len(path.read_bytes()) > 10_000 for path in pictures.iterdir()} == {True}  # a captured page, scanned pages
-    assert len(list(pictures.iterdir())) >= 8
+    kept = [path.stat().st_size for path in pictures.rglob("*") if path.is_file()]
+    assert len(kept) >= 8  # a captured page, scanned pages
+    assert min(kept) > 10_000
     assert list(short_path.iterdir()) == []
     assert processes_in(short_path) == []
 

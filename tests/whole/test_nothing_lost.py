@@ -57,6 +57,7 @@ def check_complete(window: WindowUnderTest, office: Office) -> None:
     assert not {seq: found for seq, found in ids.items() if len(found) > 1}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_kill_at_random_moments_loses_nothing(window: WindowUnderTest) -> None:
     moments = random.Random(20261122)

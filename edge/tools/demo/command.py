@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import shutil
 import signal
 import sys
 import tempfile
@@ -54,9 +55,8 @@ def run(chosen: argparse.Namespace) -> int:
             _say("\n".join([f"scanned pages and pictures go to {pictures}", *complaints]))
             return asyncio.run(_Demo(parts, pictures, chosen).run())
     finally:
-        if chosen.pictures is None:
-            with contextlib.suppress(OSError):  # it stays when there is something in it
-                pictures.rmdir()
+        if chosen.pictures is None and not any(path.is_file() for path in pictures.rglob("*")):
+            shutil.rmtree(pictures)
 
 
 def _say(text: str = "") -> None:
