@@ -2,14 +2,17 @@
 
 A simulator is an address, not a mode: the daemon, or any vendor's tool, opens ``DIR/NAME`` as it would open
 ``/dev/ttyUSB0`` and cannot tell the difference by the bytes. Nothing of the daemon is imported here, so a
-mistake in the daemon's codecs cannot hide by being shared. Standard library only, Linux only.
+mistake in the daemon's codecs cannot hide by being shared. Standard library only (pages and desks are drawn with
+OpenCV), Linux only.
 
     python -m simulators --dir /tmp/window id-1=idcard_sdt pad-1=pad_serial,profile=addressable
 
 What is here: ``idcard_sdt`` (ID-card reader), ``pad_serial`` (evaluation pad, four profiles), ``code_serial``
 (scan gun); ``idcard_usb`` (the same reader on USB, exported over USB/IP), ``pad_hid`` (evaluation pad, at a UNIX
-socket instead of a HID node); ``people`` (synthetic citizens), ``bench`` (all devices in one thread, for tests), ``scenario``
-(what a person and a bad cable do, one action a line).
+socket instead of a HID node); ``card_pcsc`` (a PC/SC service with readers and cards; ``python -m simulators.vpcd`` puts
+the same cards into a real one), ``camera_uvc`` (document camera over a desk), ``scanner_escl`` (network scanner);
+``people`` (synthetic citizens), ``bench`` (all devices, for tests), ``scenario`` (what a person and a bad cable do, one
+action a line).
 
 What they do not do:
 

@@ -15,7 +15,7 @@ from tests.support.wait import wait_until
 from tests.support.window import WindowUnderTest
 
 Deed = Callable[[WindowUnderTest], None]
-BACK_S = 20.0
+BACK_S = 60.0
 IN_PROCESS = ("hung", "crashed")
 CODES_A_SECOND = 20
 
@@ -30,6 +30,9 @@ class Victim:
     lines: str = ""
     model: str | None = None
     options: Mapping[str, object] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 def worker_of(window: WindowUnderTest, device: str) -> int | None:
@@ -123,7 +126,7 @@ VICTIMS = (
     Victim(
         "id-1",
         "idcard_sdt",
-        {"unplugged": pulled("id-1"), "hung": does("id-1 mute 2"), "flooding": does("id-1 garbage 4000 times=5")},
+        {"unplugged": pulled("id-1"), "hung": does("id-1 mute 2"), "flooding": does("id-1 garbage 500 times=2")},
         model="idcard_usb",
     ),
     Victim(

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -94,9 +95,12 @@ def test_what_happens_to_one_device_does_not_happen_to_the_others(window: Window
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("victim", VICTIMS, ids=lambda victim: victim.name)
-def test_a_device_in_trouble_two_hundred_times(window: WindowUnderTest, victim: Victim) -> None:
-    """One device at a time, so that the figure is of isolation and not of a busy machine."""
-    latencies = run(window, [victim], LONG_TIMES)
-    print(f"{victim.name}: p50 {percentile(latencies, 50):.1f} ms, p99 {percentile(latencies, 99):.1f} ms")  # noqa: T201
+@pytest.mark.parametrize(
+    ("victim", "fault"), [(victim, fault) for victim in VICTIMS for fault in victim.faults], ids=str
+)
+def test_a_device_in_trouble_two_hundred_times(window: WindowUnderTest, victim: Victim, fault: str) -> None:
+    """One device and one trouble at a time, so that the figure is of isolation and not of a busy machine."""
+    latencies = run(window, [replace(victim, faults={fault: victim.faults[fault]})], LONG_TIMES)
+    figures_ms = f"p50 {percentile(latencies, 50):.1f} ms, p99 {percentile(latencies, 99):.1f} ms"
+    print(f"{victim.name} {fault} {LONG_TIMES} times, {len(latencies)} codes beside it: {figures_ms}")  # noqa: T201
     assert percentile(latencies, 99) - percentile(latencies, 50) <= 50
