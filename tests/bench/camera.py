@@ -24,7 +24,7 @@ VIEW_MM = 420.0
 DPI = 200
 PAGE = (2339, 1654)
 """Width and height of A4 on its side at 200 dpi."""
-FRAMES = 12
+FRAMES = 6
 
 
 def rows(rounds: int, say: Callable[[str], None] = lambda _: None) -> Iterator[Row]:

@@ -15,6 +15,7 @@ TITLES = {
     "at rest": "At rest, after load: the main process; (c) with ID-card reader, pad and gun attached",
     "start": "Start of the process to its first message at the subscriber",
     "pages": "Pages: A4 300 dpi colour from the simulated scanner to whole files at the back office, sealed",
+    "camera": "Document camera: a 4K frame to the cut out, straightened JPEG; (b) is a bare OpenCV script",
     "card": "Card: an APDU's round trip; here (a) pyscard's connection.transmit, (b) SCardTransmit, (c) the driver",
 }
 _NAME, _VALUE, _RATIO, _TARGET = 36, 14, 20, 13

@@ -14,10 +14,11 @@ import pytest
 
 from tests.support.wait import wait_until
 from tests.support.window import WindowUnderTest
-from tests.whole.isolated import BACK_S, IN_PROCESS, VICTIMS, Victim, Witness, figures, state
+from tests.whole.isolated import BACK_S, CODES_A_SECOND, IN_PROCESS, VICTIMS, Victim, Witness, figures, state
 
 TIMES = 10
 STEADY_S = 3.2
+LEAST_CODES = 100
 LONG_TIMES = 200
 
 
@@ -61,6 +62,7 @@ def run(window: WindowUnderTest, victims: Sequence[Victim], times: int) -> list[
             thread.start()
         for thread in threads:
             thread.join()
+        wait_until(lambda: len(witness.scanned) >= LEAST_CODES, 2 * LEAST_CODES / CODES_A_SECOND, "enough to compare")
     if failed:
         raise failed[0]
     latencies = arrived(window, witness)
