@@ -118,8 +118,10 @@ class DevicePort:
         if one is not None and one.node is None:
             found = self._plugged()
             return found is None or any(one.fits(device) for device in found)
+        if not self.address.target.startswith("/") or "%" in self.address.target:
+            return True  # no path, or a pattern of paths: only opening tells
         try:
-            return not self.address.target.startswith("/") or bool(Path(self.address.target).stat())
+            return bool(Path(self.address.target).stat())
         except OSError as error:
             return not isinstance(error, FileNotFoundError | NotADirectoryError)
 
