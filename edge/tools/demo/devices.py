@@ -73,7 +73,7 @@ purpose = "demonstration\"""",
         "camera-1",
         """driver = "camera_uvc"
 address = "http://127.0.0.1:{port}/camera.mjpg\"""",
-        "camera_uvc,port={port}",
+        "camera_uvc,port={port},page=1,turn=7,desk=wood,qr=DEMO-0001",
     ),
     DemoDevice(
         "scanner-1",

@@ -103,13 +103,13 @@ async def _wrong_reader(stage: Stage, seed: int) -> None:
 
 
 async def _one_page(stage: Stage, seed: int) -> None:
-    stage.act(f"camera-1 place page={seed} turn=7 desk=wood qr=DEMO-{seed:04}")
     await stage.request("camera-1", "capture", {"dpi": 150})
     await stage.event("document-camera.captured")
     stage.act("camera-1 freeze on")
     await stage.request("camera-1", "capture", {})
     await stage.event("document-camera.lost-picture")
     stage.act("camera-1 freeze off")
+    stage.act(f"camera-1 place page={seed + 1} turn={seed % 20 - 10} desk=wood qr=DEMO-{seed + 1:04}")
 
 
 async def _thick_file(stage: Stage, _seed: int) -> None:
