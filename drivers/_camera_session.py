@@ -19,6 +19,8 @@ from edge.events import Capture, Captured, LostPicture, Payload, PictureFlaw
 TRIES = 3
 """A bad picture is taken again twice."""
 REPORT_S = 5.0
+DEVELOPING_S = 10.0
+"""So long may it take to find, straighten and read a page of 20 megapixels on a slow PC."""
 LOOK_AGAIN_S = 0.02
 _SIMULATED = b"simulated"
 _DEADLINE = "CMD-107"
@@ -122,7 +124,8 @@ class _Taking:
     def _developed(self, frame: Frame) -> Shot | PictureFlaw:
         if self._stream.repeats:
             return "frozen"
-        return develop(frame.jpeg, self._command, self._settings, self._job.check)
+        with self._port.slow(DEVELOPING_S):
+            return develop(frame.jpeg, self._command, self._settings, self._job.check)
 
     def _next_page(self, number: int) -> None:
         """Wait until the page was changed and lies still."""

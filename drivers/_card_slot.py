@@ -146,7 +146,8 @@ class Slot:
                 raise CardProblem("failed")
 
         try:
-            with self._service.card(self._reader) as handle:
+            # a card takes its time to wake up, and a reader to give up on it
+            with self._port.slow(BUDGET_S + 2.0), self._service.card(self._reader) as handle:
                 return work(Talk(handle.transmit, t0=handle.t0, check=check), card)
         finally:
             took_ms = round(1000 * (self._port.monotonic() - began))

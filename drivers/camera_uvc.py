@@ -48,6 +48,9 @@ if find_spec("cv2") is None:  # it is loaded by the process that has the camera 
 CODES = problems.CODES
 
 
+OPENING_S = 10.0
+
+
 class DocumentCamera(Driver):
     """A camera; everything that needs OpenCV is in its session."""
 
@@ -57,7 +60,8 @@ class DocumentCamera(Driver):
     lane = "process"
     memory_mb = 1024
     commands = (Capture,)
-    poll_limit_s = 10.0
+    poll_limit_s = 2.0
+    """A read ends after a second: ENVIRONMENT, and the same for MJPEG."""
     proof_s = 3.0
 
     def __init__(self, settings: CameraSettings, port: Port) -> None:
@@ -70,9 +74,11 @@ class DocumentCamera(Driver):
         from drivers._camera_session import CameraSession
 
         self.close()
-        self._session = session = CameraSession(self.port, self._own)
+        with self.port.slow(OPENING_S):
+            self._session = session = CameraSession(self.port, self._own)
         try:
-            return session.settle()
+            with self.port.slow(OPENING_S):
+                return session.settle()
         except BaseException:
             self.close()
             raise

@@ -64,7 +64,7 @@ class PcscCardDriver(Driver):
     addresses = (addresses.PCSC,)
     lane = "process"
     commands = (ReadSmartCard, Transmit)
-    poll_limit_s = 8.0  # a card that takes its time, and a reader that gives up on it
+    poll_limit_s = 1.5
     proof_s = 15.0
 
     def __init__(self, settings: CardSettings, port: Port) -> None:
@@ -102,7 +102,8 @@ class PcscCardDriver(Driver):
         return dt.date.today()  # noqa: DTZ011 - the calendar on the hall's wall is meant
 
     def open(self) -> DeviceInfo:
-        reader = self._open(OPEN_WAIT_S)
+        with self.port.slow(2 * OPEN_WAIT_S):
+            reader = self._open(OPEN_WAIT_S)
         return DeviceInfo(
             model=reader.model,
             serial=reader.serial,
@@ -180,7 +181,8 @@ class PcscCardDriver(Driver):
         if lost.code != "PCS-106":
             raise lost
         try:
-            self._open(RETURN_S)
+            with self.port.slow(2 * RETURN_S):
+                self._open(RETURN_S)
         except DeviceError:
             raise lost from None
         self.port.log("the PC/SC service was restarted")
