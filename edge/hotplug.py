@@ -140,7 +140,9 @@ class Hotplug:
         """Tell *device* when it was pulled out; it may be back, and opened again, by now."""
         gone = [old for old in change.removed if one.fits(old)]
         back = {new.port for new in change.added if one.fits(new)}
-        if gone and not any(one.fits(found) for found in self.found() or ()):
+        if one.node is None and not any(one.fits(found) for found in self.found() or ()):
+            device.unplugged(change.began)  # also one that was pulled before the first look
+        elif gone and not any(one.fits(found) for found in self.found() or ()):
             device.unplugged()
         elif any(old.port in back for old in gone):
             device.unplugged(change.since)

@@ -43,6 +43,8 @@ class Change:
     removed: tuple[Plugged, ...]
     since: float
     """When the look before began, on the monotonic clock."""
+    began: float
+    """When this look began."""
 
 
 class PlugWatch:
@@ -163,13 +165,14 @@ class PlugWatch:
         if self._stopped:
             return
         since, self._looked_at = self._looked_at, began
-        before, self.found = self.found or (), found
+        first, before = self.found is None, self.found or ()
+        self.found = found
         if self._again:
             self._timer = self._loop.call_later(_APART_S, self._begin_look)
         added = tuple(one for one in found if one not in before)
         removed = tuple(one for one in before if one not in found)
-        if added or removed:
-            self._changed(Change(added, removed, since))
+        if added or removed or first:
+            self._changed(Change(added, removed, since, began))
 
 
 def _monitor() -> Any:

@@ -17,7 +17,9 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from edge.driver import Driver, Settings
+from edge.errors import DeviceError
 from edge.events import Capture, Evaluate, Params, ReadCard, ReadSmartCard, Scan
+from edge.lanes.child import ProcessFault
 from edge.lanes.process import RemoteDriver
 from edge.registry import Registry
 from simulators.bench import Bench
@@ -75,6 +77,8 @@ class DriverBench(msgspec.Struct, frozen=True, kw_only=True):
     """Settings with which events carry a person's data, if the driver has such."""
     people: tuple[str, ...] = ()
     """Lines that show a person to the device; their data may appear nowhere but in sealed fields."""
+    may_end_with: tuple[type[DeviceError], ...] = ()
+    """What else than ``DeviceLost`` a command may end with when the cable is pulled: a library that crashes then."""
     pictures: bool = False
     """Whether a person's data is only in pictures: *people* may then be empty."""
 
@@ -249,6 +253,7 @@ BENCHES = (
         line=False,
         absent="sane:no_such_backend:0",
         notices_s=9.0,
+        may_end_with=(ProcessFault,),  # libsane's own network client, when its server dies
         settings={"probe_s": 0.3, "options": {"read-delay": True, "read-delay-duration": 30_000}},
         patient={"probe_s": 3.0},
         alive="answers",

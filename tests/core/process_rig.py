@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from edge.driver import DeviceInfo
@@ -97,7 +97,8 @@ def children(pid: int) -> list[int]:
     """Return the children of all threads of *pid*."""
     found: list[int] = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        found += map(int, task.read_text(encoding="utf-8").split())
+        with suppress(OSError):  # the thread has ended meanwhile
+            found += map(int, task.read_text(encoding="utf-8").split())
     return found
 
 
