@@ -102,10 +102,9 @@ async def _wrong_reader(stage: Stage, seed: int) -> None:
     await stage.event("smart-card.removed")
 
 
-async def _one_page(stage: Stage, seed: int) -> None:
+async def _one_page(stage: Stage, _seed: int) -> None:
     await stage.request("camera-1", "capture", {"dpi": 150})
     await stage.event("document-camera.captured")
-    stage.act(f"camera-1 place page={seed + 1} turn={seed % 20 - 10} desk=wood qr=DEMO-{seed + 1:04}")
 
 
 async def _thick_file(stage: Stage, _seed: int) -> None:
