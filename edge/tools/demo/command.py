@@ -182,11 +182,11 @@ class _Demo:
             known: dict[str, str] = {}
             while line := await reader.readline():
                 for name, device in json.loads(line)["devices"].items():
-                    state = device["state"]
-                    if state not in ("busy", "starting") and state != known.get(name, "ready"):
+                    state = "ready" if device["state"] == "busy" else device["state"]
+                    if state not in ("starting", known.get(name, "ready")):
                         reason = f" — {device['reason']}" if device.get("reason") else ""
                         _say(f"  {name} is {state}{reason}")
-                    known[name] = "ready" if state in ("busy", "starting") else state
+                    known[name] = known.get(name, "ready") if state == "starting" else state
         finally:
             writer.close()
 
