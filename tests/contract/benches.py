@@ -60,8 +60,7 @@ class DriverBench(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the device hangs on a serial line: the suite then has a cable of its own, to pull, cut and disturb."""
     absent: str = ""
     """An address at which no device is; a line needs none."""
-    notices_s: float = 2.0
-    """Within this a poll finds out that the device was taken away."""
+    notices_s: float = 2.0  # within this a poll finds out that the device was taken away
     settings: Mapping[str, Any] = {}
     alive: Literal["answers", "beats", "silent"]
     """How the driver knows that its device lives: it answers, it says something every ``proof_s``, or not at all."""
