@@ -41,7 +41,7 @@ _BACKOFF_S = (0.5, 30.0)
 # there.
 _LONGEST_S = {"attention": 1.5, "absent": 1.0}
 _LOOK_S = 0.2  # how often an absent device's node is looked for
-_STEADY_S = 3.0  # ready for so long: the next failure starts with the shortest back-off again
+STEADY_S = 3.0  # ready for so long: the next failure starts with the shortest back-off again
 _OWN_ERROR_S = 0.3  # how long a pulled device's own link has to say so itself, more exactly
 
 
@@ -218,7 +218,7 @@ class Supervisor:
             self._works("busy" if self._lane.busy else "ready")
 
     def _failed(self, error: EdgeError) -> None:
-        if self.usable and self._clock() - self._ready_at > _STEADY_S:
+        if self.usable and self._clock() - self._ready_at > STEADY_S:
             self.failures = 0
         self.failures += 1
         if self._down_since is None:

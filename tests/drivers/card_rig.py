@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,11 +72,10 @@ class Simulator:
             self._lines += 1
             self._expect(f"stdin:{self._lines} card {line.split()[0]}")
 
-    def counters(self) -> dict[str, int]:
-        """Return what the service has counted."""
+    def counters(self) -> Counter[str]:
+        """Return what the service has counted; what never happened counts as none."""
         self.do("counters")
-        found: dict[str, int] = json.loads(self.path.with_name("card.json").read_text(encoding="utf-8"))
-        return found
+        return Counter(json.loads(self.path.with_name("card.json").read_text(encoding="utf-8")))
 
     def reset(self) -> None:
         """Be as at the beginning: nobody connected, the reader plugged in, no card."""

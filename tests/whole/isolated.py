@@ -16,7 +16,6 @@ from tests.support.window import WindowUnderTest
 
 Deed = Callable[[WindowUnderTest], None]
 BACK_S = 60.0
-IN_PROCESS = ("hung", "crashed")
 CODES_A_SECOND = 20
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import statistics
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -14,10 +12,9 @@ import pytest
 
 from tests.support.wait import wait_until
 from tests.support.window import WindowUnderTest
-from tests.whole.isolated import BACK_S, CODES_A_SECOND, IN_PROCESS, VICTIMS, Victim, Witness, figures, state
+from tests.whole.isolated import BACK_S, CODES_A_SECOND, VICTIMS, Victim, Witness, figures, state
 
 TIMES = 10
-STEADY_S = 3.2
 LEAST_CODES = 100
 LONG_TIMES = 200
 
@@ -28,13 +25,6 @@ def attack(window: WindowUnderTest, victim: Victim, times: int) -> None:
         for fault, deed in victim.faults.items():
             deed(window)
             wait_until(lambda: state(window, victim.name) == "ready", BACK_S, f"{victim.name} is back, {fault} before")
-            if fault in IN_PROCESS:  # a driver that ends again at once is left alone longer each time
-                steady_at = time.monotonic() + STEADY_S
-                wait_until(functools.partial(_later_than, steady_at), what="the driver runs steadily")
-
-
-def _later_than(moment: float) -> bool:
-    return time.monotonic() > moment
 
 
 def run(window: WindowUnderTest, victims: Sequence[Victim], times: int) -> list[float]:
