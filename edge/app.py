@@ -8,16 +8,13 @@ import functools
 import os
 import signal
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from edge import __version__, logs
-from edge import health as healths
+from edge import logs
+from edge.announce import Announcer
 from edge.blobs.desk import BlobDesk
 from edge.case import OpenCase
 from edge.commands import Commands
@@ -27,22 +24,21 @@ from edge.driver import Driver
 from edge.envelope import Draft, EnvelopeRenderer
 from edge.errors import StoreError
 from edge.events import Payload, Quarantined, StandsFor, Tombstone
+from edge.health import HealthWatch
 from edge.hotplug import Hotplug
 from edge.lanes.process import RemoteDriver
 from edge.outbox import Outbox, Row
 from edge.port import DevicePort
 from edge.publisher import Publisher
 from edge.replays import Replays
-from edge.state_dir import KeptKey, kept_bytes, known_names, take_lock
+from edge.state_dir import KeptKey, kept_bytes, take_lock
 from edge.supervisor import Supervisor
 from edge.topics import Topics
 from edge.transport import Message, broker_address
-from edge.wire import Health, WindowStatus
 
 if TYPE_CHECKING:
     from edge.sealing import Sealer
 
-_HEALTH_S = 15.0
 _QUARANTINED = "hall.system.quarantined.v1"
 _log = logs.get("app")
 
@@ -53,9 +49,7 @@ class Daemon:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._state = Path(config.paths.state)
-        self._since = healths.stamp()
         self._case = OpenCase()
-        self._told = False  # whether the broker has our own status
         self._topics = Topics(config.window.hall, config.window.window)
         self._stop = asyncio.Event()
         self._failure: StoreError | None = None
@@ -82,9 +76,15 @@ class Daemon:
         self._renderer = EnvelopeRenderer(
             config.window.hall, config.window.window, lab=config.window.lab, sealer=sealer
         )
+        self._announcer = Announcer(config, self._topics, self._renderer.boot, self._window_key, self._devices)
         address = broker_address(config.mqtt, f"hall-edge-{config.window.hall}-{config.window.window}")
         self._publisher = Publisher(
-            address, self._topics, config.mqtt.window, lambda: self._status("offline"), self._heard, self._refused
+            address,
+            self._topics,
+            config.mqtt.window,
+            lambda: self._announcer.status("offline"),
+            self._heard,
+            self._refused,
         )
         self._outbox = Outbox(self._state / "outbox.db", self._renderer.render, self._publisher.offer, names)
         self._outbox.on_failure = self._store_failed
@@ -95,18 +95,19 @@ class Daemon:
             seals=sealer is not None, packet_limit=lambda: self._publisher.max_packet_bytes,
         )  # fmt: skip
         self._replays.on_blob_wanted = self._blobs.bulk.ask
-        self._health = healths.HealthWatch(self._outbox, self._publisher, self._replays, self._blobs)
+        health = HealthWatch(self._outbox, self._publisher, self._replays, self._blobs)
+        self._announcer.attach(self._outbox, self._publisher, health)
         digest_key = kept_bytes(self._state / "digest-key")
         self._hotplug = Hotplug(self._devices, self._state / "units.json")
         for device in config.devices:
             if device.enabled:
                 make = functools.partial(_make, device, digest_key, self._hotplug)
-                self._devices[device.name] = Supervisor(device.name, make, self._accept, self._publish_device)
+                self._devices[device.name] = Supervisor(device.name, make, self._accept, self._announcer.device)
         self._commands = Commands(
             self._devices, self._outbox, self._topics, self._publisher.send, self._window_key.opened
         )
         self._commands.window_commands = {"case-open": self._case.open, "case-close": self._case.close}
-        self._control = Control(Path(config.paths.run) / "control.sock", self.snapshot)
+        self._control = Control(Path(config.paths.run) / "control.sock", self._announcer.snapshot)
 
     def _sealer(self) -> Sealer | None:
         """Return what seals personal bodies; the library is loaded only when some device needs it."""
@@ -126,12 +127,12 @@ class Daemon:
             self._loop.add_signal_handler(number, self._stop.set)
         threading.excepthook = self._thread_ended
         await self._control.start()
-        self._publish_start()
+        self._announcer.begin()
         self._publisher.start(self._outbox, self._replays)
         self._blobs.start()
         self._hotplug.start()
         tasks = [asyncio.create_task(device.run(), name=name) for name, device in self._devices.items()]
-        tasks.append(asyncio.create_task(self._tell_health(), name="health"))
+        tasks.append(asyncio.create_task(self._announcer.tell_health(), name="health"))
         for task in tasks:
             task.add_done_callback(self._ended)
         _log.info("running", extra={"fields": {"devices": len(self._devices), "pid": os.getpid()}})
@@ -151,7 +152,7 @@ class Daemon:
         await asyncio.wait(tasks, timeout=0.25)
         await self._commands.drain(0.1)
         await self._control.stop()
-        self._publisher.stop(self._status("offline"), wait_s=0.4)
+        self._publisher.stop(self._announcer.offline(), wait_s=0.4)
         self._blobs.bulk.end(wait_s=0.1)
         self._outbox.close()
 
@@ -204,90 +205,9 @@ class Daemon:
         if branch == "request":
             self._commands.hear(message)
         elif branch == "status":
-            self._heard_status(message.payload)
+            self._announcer.heard_status(message.payload)
         else:
             self._replays.heard(branch, rest[0], message.payload)
-
-    def _heard_status(self, payload: bytes) -> None:
-        """Repair a late last will of ours; notice another daemon with our name (mosquitto 2.0.11 does not tell)."""
-        with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
-            seen = msgspec.json.decode(payload, type=dict[str, Any]) if payload else {}
-            ours = (seen.get("boot"), seen.get("since")) == (self._renderer.boot, self._since)
-            if seen.get("state") == "online":
-                if self._told and not ours:
-                    self._publisher.give_way()
-                self._told = self._told or ours
-            elif int(seen.get("epoch") or 0) <= self._outbox.epoch and not self._stop.is_set():
-                self._publisher.send(self._status("online"))
-
-    # -- state --------------------------------------------------------------------------------------
-
-    def _status(self, state: Literal["online", "offline"]) -> Message:
-        body = WindowStatus(
-            state=state,
-            epoch=self._outbox.epoch,
-            boot=self._renderer.boot,
-            version=__version__,
-            since=self._since,
-            lab=self._config.window.lab,
-            key=self._window_key.public if self._devices_take_sealed() else None,
-        )
-        return _retained(self._topics.status, body)
-
-    def _devices_take_sealed(self) -> bool:
-        return any(command.sealed_params for device in self._devices.values() for command in device.driver.commands)
-
-    def _publish_start(self) -> None:
-        self._publisher.keep(self._status("online"))
-        for device in self._devices.values():
-            self._publish_device(device)
-        for gone in known_names(self._state / "devices", self._configured) - self._configured.keys():
-            for topic in (self._topics.device_status(gone), self._topics.device_about(gone)):
-                self._publisher.keep(Message(topic, b"", retain=True))
-
-    def _publish_device(self, device: Supervisor) -> None:
-        configured = self._configured[device.name]
-        status = healths.device_status(device, self._outbox.epoch)
-        self._publisher.keep(_retained(self._topics.device_status(device.name), status))
-        about = healths.device_about(device, configured.driver, configured.mode)
-        self._publisher.keep(_retained(self._topics.device_about(device.name), about))
-
-    async def _tell_health(self) -> None:
-        while True:
-            head = self._outbox.head
-            self._publisher.keep(_retained(self._topics.health, await self._health_body()))
-            for device in self._devices.values():
-                self._publish_device(device)
-            for _ in range(int(_HEALTH_S)):
-                await asyncio.sleep(1.0)
-                if self._outbox.head != head and self._publisher.brokered == self._outbox.head:
-                    break  # a burst is over: tell its end, so that a lost tail is noticed
-
-    async def _health_body(self) -> Health:
-        first = "SELECT accepted FROM event ORDER BY seq LIMIT 1"
-        oldest = await asyncio.wrap_future(self._outbox.call(lambda db: db.execute(first).fetchone()))
-        return self._health.snapshot(round(time.time() - oldest[0], 1) if oldest else None)
-
-    async def snapshot(self) -> dict[str, Any]:
-        """Return what ``hall-edge status --json`` prints."""
-        window = self._config.window
-        return {
-            "hall": window.hall,
-            "window": window.window,
-            "lab": window.lab,
-            "version": __version__,
-            "since": self._since,
-            "process": healths.process_figures(threading.enumerate()),
-            "devices": {
-                name: msgspec.to_builtins(healths.device_status(device, self._outbox.epoch)) | {"kind": device.kind}
-                for name, device in self._devices.items()
-            },
-            "health": msgspec.to_builtins(await self._health_body()),
-        }
-
-
-def _retained(topic: str, body: msgspec.Struct) -> Message:
-    return Message(topic, msgspec.json.encode(body), retain=True, content_type="application/json")
 
 
 def _make(device: Device, digest_key: bytes, hotplug: Hotplug) -> tuple[Driver, DevicePort]:

@@ -10,16 +10,14 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from typing import Any
 
-import msgspec
-from msgspec import Meta
 from msgspec.structs import replace
 
 from edge.config.findings import CODES, Findings
-from edge.config.rules import FILES, NamedFiles, check_mqtt, check_public_key, parse_broker, read_file
+from edge.config.rules import FILES, NamedFiles, check_mqtt, check_public_key, read_file
+from edge.config.tables import Blobs, Config, Device, DeviceTable, Document, Log, Mqtt, Paths, Subscriber, Window
 from edge.config.walk import walk
-from edge.driver import Driver, Settings
 from edge.errors import ConfigError, Problem, quoted
 from edge.links.address import Address, parse_address, place_of
 from edge.registry import Registry
@@ -27,121 +25,7 @@ from edge.toml_lines import Path, key_lines
 
 __all__ = ["CODES", "Blobs", "Config", "Device", "Log", "Mqtt", "Paths", "Subscriber", "Window", "load"]
 
-_WORD = "[a-z0-9-]{1,32}"
 _MAX_DEPTH = 16
-Name = Annotated[str, Meta(pattern=rf"\A{_WORD}\Z", description="1 to 32 of a-z, 0-9 and -")]
-DeviceName = Annotated[str, Meta(pattern=rf"\A(?!window\Z){_WORD}\Z", description="as a window's, but not window")]
-Text = Annotated[str, Meta(min_length=1, max_length=256)]
-Folder = Annotated[str, Meta(pattern=r"\A/[ -~]{1,80}\Z", description="an absolute path, at most 80 characters")]
-Mode = Literal["live", "simulated", "maintenance"]
-
-
-class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of the tables in the file."""
-
-
-class Window(_Table, frozen=True, kw_only=True):
-    """``[window]``: which window this is, and what may run on it."""
-
-    hall: Name
-    window: Name
-    lab: bool = False
-    allow_drivers: tuple[Text, ...] = ()
-
-
-class Paths(_Table, frozen=True, kw_only=True):
-    """``[paths]``: where the daemon keeps its store and its socket."""
-
-    state: Folder = ""
-    run: Folder = ""
-
-    def resolved(self, environ: Mapping[str, str]) -> Paths:
-        """Return the paths with systemd's directories, or the usual ones, where the file names none."""
-        state, run = (environ.get(name, "").partition(":")[0] for name in ("STATE_DIRECTORY", "RUNTIME_DIRECTORY"))
-        return Paths(state=self.state or state or "/var/lib/hall-edge", run=self.run or run or "/run/hall-edge")
-
-
-class Mqtt(_Table, frozen=True, kw_only=True):
-    """``[mqtt]``: the broker. Files are paths here, wherever they came from."""
-
-    url: str
-    ca: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-    username: Text | None = None
-    password_file: str | None = None
-    keepalive_s: Annotated[int, Meta(ge=1, le=300)] = 5
-    window: Annotated[int, Meta(ge=1, le=2000)] = 200
-
-    def broker(self) -> tuple[str, int, bool]:
-        """Return host, port and whether TLS is used."""
-        return parse_broker(self.url)
-
-
-class Log(_Table, frozen=True, kw_only=True):
-    """``[log]``."""
-
-    level: Literal["error", "warning", "info", "debug", "traffic"] = "info"
-    format: Literal["text", "json"] = "text"
-
-
-class Blobs(_Table, frozen=True, kw_only=True):
-    """``[blobs]``: how much disk pictures may use, and how much of it must stay free for all else. In 10^6 bytes."""
-
-    max_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 2048
-    reserve_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = 512
-
-
-class Subscriber(_Table, frozen=True, kw_only=True):
-    """``[[subscriber]]``: a back office whose acknowledgements count; ``key`` is its public JWK's path."""
-
-    name: Name
-    key: str | None = None
-
-
-class _DeviceTable(_Table, frozen=True, kw_only=True):
-    name: DeviceName
-    driver: str
-    address: str
-    mode: Mode = "live"
-    enabled: bool = True
-
-
-class _Document(_Table, frozen=True, kw_only=True):
-    window: Window
-    mqtt: Mqtt
-    paths: Paths = Paths()
-    log: Log = Log()
-    blobs: Blobs = Blobs()
-    subscriber: Annotated[tuple[Subscriber, ...], Meta(max_length=16)] = ()
-    device: Annotated[tuple[dict[str, Any], ...], Meta(max_length=64)] = ()
-
-
-class Device(msgspec.Struct, frozen=True, kw_only=True):
-    """``[[device]]`` with its driver's class and that driver's own settings."""
-
-    name: str
-    driver: str
-    driver_type: type[Driver]
-    address: Address
-    mode: Mode
-    enabled: bool
-    settings: Settings
-    personal: bool
-    """Whether its events carry a person's data, and so need sealing."""
-
-
-class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole valid configuration; ``warnings`` are for the log and the self-test."""
-
-    window: Window
-    mqtt: Mqtt
-    paths: Paths
-    log: Log
-    blobs: Blobs
-    subscribers: tuple[Subscriber, ...]
-    devices: tuple[Device, ...]
-    warnings: tuple[Problem, ...] = ()
 
 
 def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> Config:
@@ -175,7 +59,7 @@ def _read(file: str) -> str:
 
 def _build(document: dict[str, Any], found: Findings, environ: Mapping[str, str]) -> Config:
     """Check everything that can be checked, whatever else is wrong, and then make a :class:`Config`."""
-    tables: _Document = walk(document, _Document, (), found)
+    tables: Document = walk(document, Document, (), found)
     window, mqtt = (value if isinstance(value := document.get(name), dict) else {} for name in ("window", "mqtt"))
     lab = window.get("lab") is True
     files = NamedFiles(environ, found, lab=lab)
@@ -210,14 +94,14 @@ def _build(document: dict[str, Any], found: Findings, environ: Mapping[str, str]
 
 def _device(table: dict[str, Any], where: Path, registry: Registry, found: Findings) -> Device | None:
     """Check one ``[[device]]``: what every device has, its address, its driver, and the driver's keys."""
-    common = {key: value for key, value in table.items() if key in _DeviceTable.__struct_fields__}
+    common = {key: value for key, value in table.items() if key in DeviceTable.__struct_fields__}
     own = {key: value for key, value in table.items() if key not in common}
-    walk(common, _DeviceTable, where, found)
+    walk(common, DeviceTable, where, found)
     address, driver, settings, personal = Address("", "", {}), None, None, False
     try:
         if isinstance(common.get("driver"), str):
             driver = registry.load(common["driver"])
-            settings = walk(own, driver.settings_type, where, found, _DeviceTable.__struct_fields__)
+            settings = walk(own, driver.settings_type, where, found, DeviceTable.__struct_fields__)
         for key, cause in settings.problems().items() if settings else ():
             text = " ".join(f"{key}: {cause}".split())[:200]
             found.add((*where, key), "CFG-124", text, "correct the keys of this device")

@@ -1,0 +1,139 @@
+"""What the window tells of itself: its retained status, its devices' states, its health, and ``hall-edge status``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from edge import __version__
+from edge import health as healths
+from edge.config import Config, Device
+from edge.health import HealthWatch
+from edge.outbox import Outbox
+from edge.publisher import Publisher
+from edge.state_dir import KeptKey, known_names
+from edge.supervisor import Supervisor
+from edge.topics import Topics
+from edge.transport import Message
+from edge.wire import Health, WindowStatus
+
+_HEALTH_S = 15.0
+
+
+class Announcer:
+    """Keeps the window's retained messages true. In the event loop, but for :meth:`status` and :meth:`heard_status`."""
+
+    def __init__(
+        self, config: Config, topics: Topics, boot: str, window_key: KeptKey, devices: Mapping[str, Supervisor]
+    ) -> None:
+        self._config, self._topics, self._boot = config, topics, boot
+        self._window_key, self._devices = window_key, devices
+        self._configured: dict[str, Device] = {device.name: device for device in config.devices}
+        self._since = healths.stamp()
+        self._told = False  # whether the broker has our own status
+        self._ending = False
+        self._outbox: Outbox
+        self._publisher: Publisher
+        self._health: HealthWatch
+
+    def attach(self, outbox: Outbox, publisher: Publisher, health: HealthWatch) -> None:
+        """Take what is built after the publisher has got its last will from here."""
+        self._outbox, self._publisher, self._health = outbox, publisher, health
+
+    def status(self, state: Literal["online", "offline"]) -> Message:
+        """Return the window's retained status; ``offline`` is also its last will."""
+        body = WindowStatus(
+            state=state,
+            epoch=self._outbox.epoch,
+            boot=self._boot,
+            version=__version__,
+            since=self._since,
+            lab=self._config.window.lab,
+            key=self._window_key.public if self._devices_take_sealed() else None,
+        )
+        return _retained(self._topics.status, body)
+
+    def offline(self) -> Message:
+        """Return the last status of this run; from now on nothing heard is repaired."""
+        self._ending = True
+        return self.status("offline")
+
+    def begin(self) -> None:
+        """Publish everything once, and take back what was said of devices that are configured no more."""
+        self._publisher.keep(self.status("online"))
+        for device in self._devices.values():
+            self.device(device)
+        for gone in known_names(Path(self._config.paths.state) / "devices", self._configured) - self._configured.keys():
+            for topic in (self._topics.device_status(gone), self._topics.device_about(gone)):
+                self._publisher.keep(Message(topic, b"", retain=True))
+
+    def device(self, device: Supervisor) -> None:
+        """Publish the state and the description of *device*."""
+        configured = self._configured[device.name]
+        status = healths.device_status(device, self._outbox.epoch)
+        self._publisher.keep(_retained(self._topics.device_status(device.name), status))
+        about = healths.device_about(device, configured.driver, configured.mode)
+        self._publisher.keep(_retained(self._topics.device_about(device.name), about))
+
+    def heard_status(self, payload: bytes) -> None:
+        """Repair a late last will of ours; notice another daemon with our name (mosquitto 2.0.11 does not tell).
+
+        Called in the MQTT thread.
+        """
+        with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
+            seen = msgspec.json.decode(payload, type=dict[str, Any]) if payload else {}
+            ours = (seen.get("boot"), seen.get("since")) == (self._boot, self._since)
+            if seen.get("state") == "online":
+                if self._told and not ours:
+                    self._publisher.give_way()
+                self._told = self._told or ours
+            elif int(seen.get("epoch") or 0) <= self._outbox.epoch and not self._ending:
+                self._publisher.send(self.status("online"))
+
+    async def tell_health(self) -> None:
+        """Publish health and devices every 15 s, and after the end of a burst."""
+        while True:
+            head = self._outbox.head
+            self._publisher.keep(_retained(self._topics.health, await self._health_body()))
+            for device in self._devices.values():
+                self.device(device)
+            for _ in range(int(_HEALTH_S)):
+                await asyncio.sleep(1.0)
+                if self._outbox.head != head and self._publisher.brokered == self._outbox.head:
+                    break  # a burst is over: tell its end, so that a lost tail is noticed
+
+    async def snapshot(self) -> dict[str, Any]:
+        """Return what ``hall-edge status --json`` prints."""
+        window = self._config.window
+        return {
+            "hall": window.hall,
+            "window": window.window,
+            "lab": window.lab,
+            "version": __version__,
+            "since": self._since,
+            "process": healths.process_figures(threading.enumerate()),
+            "devices": {
+                name: msgspec.to_builtins(healths.device_status(device, self._outbox.epoch)) | {"kind": device.kind}
+                for name, device in self._devices.items()
+            },
+            "health": msgspec.to_builtins(await self._health_body()),
+        }
+
+    async def _health_body(self) -> Health:
+        first = "SELECT accepted FROM event ORDER BY seq LIMIT 1"
+        oldest = await asyncio.wrap_future(self._outbox.call(lambda db: db.execute(first).fetchone()))
+        return self._health.snapshot(round(time.time() - oldest[0], 1) if oldest else None)
+
+    def _devices_take_sealed(self) -> bool:
+        return any(command.sealed_params for device in self._devices.values() for command in device.driver.commands)
+
+
+def _retained(topic: str, body: msgspec.Struct) -> Message:
+    return Message(topic, msgspec.json.encode(body), retain=True, content_type="application/json")
