@@ -1,6 +1,6 @@
 # hall-edge: one target a task. setup.sh installs what a target needs and is instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long lint bench contract lock clean setup-demo setup-test
+.PHONY: help demo test test-long faults faults-long lint bench contract lock clean setup-demo setup-test
 
 BIN := .venv/bin
 ARGS ?=
@@ -19,6 +19,12 @@ test: lint ## lint, types, import rules and all tests (PYTEST_ARGS="-k outbox -x
 
 test-long: setup-test ## the long tier: the same faults, many more times (an hour)
 	$(BIN)/python -m pytest --long $(PYTEST_ARGS)
+
+faults: setup-test ## the fault bench: kills, power cuts, broken disks, brokers, networks (part of `make test`)
+	$(BIN)/python -m pytest -n 4 --dist worksteal tests/faults $(PYTEST_ARGS)
+
+faults-long: setup-test ## the fault bench at full length (hours); writes evidence/*.json
+	HALL_EDGE_EVIDENCE=evidence $(BIN)/python -m pytest --long tests/faults $(PYTEST_ARGS)
 
 lint: setup-test ## ruff, mypy --strict, the one-way rule
 	$(BIN)/ruff check
