@@ -118,7 +118,12 @@ class Child:
                 self._heard = self._moved = now
             self._looked = now
             if ready:
-                return self._received(now)
+                told, fds = self._received(now)
+                if told.body is None:  # a sign of life: the process runs, and its driver may hang all the same
+                    close_all(fds)
+                    self._judge(now, quiet_s, hung_s)
+                    fds = []
+                return told, fds
             if self._died():  # what it has started may hold the socket open
                 raise self._fault()
             if self._computes():

@@ -20,7 +20,7 @@ from tests.support.wait import wait_until_async
 
 STARTED_S = 10.0
 FROZEN_S = 2.0
-BUSY_S = 5.0  # what a busy machine may add; the figures of a quiet one stand in DECISIONS.md
+BUSY_S = 1.0
 """What a busy PC may add to a time of ours."""
 
 
