@@ -108,8 +108,8 @@ class _Demo:
 
     # -- what a visit can do ------------------------------------------------------------------------
 
-    def act(self, line: str) -> None:
-        self._parts.do(line)
+    async def act(self, line: str) -> None:
+        await self._parts.do(line)
 
     async def event(self, *types: str) -> str:
         try:
@@ -192,10 +192,10 @@ class _Demo:
 
     async def _pull(self, device: str) -> None:
         _say(f"  (pulling the cable of {device})")
-        self.act(f"{device} unplug")
+        await self.act(f"{device} unplug")
         await asyncio.sleep(_PULLED_S)
         _say(f"  (plugging {device} in again)")
-        self.act(f"{device} plug")
+        await self.act(f"{device} plug")
         await self._all_ready()
 
     def _listen_to_keys(self, loop: asyncio.AbstractEventLoop) -> None:

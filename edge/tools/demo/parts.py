@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +20,7 @@ from edge.tools.demo.devices import DemoDevice
 
 _START_S = 15.0
 _STOP_S = 5.0
+_DONE_S = 30.0
 _SBIN = "/usr/sbin:/usr/local/sbin"
 
 _MOSQUITTO = """\
@@ -73,6 +76,7 @@ class Parts:
         self.port = _free_port()
         self.broker = ""
         self.simulators: subprocess.Popen[bytes]
+        self._lines = 0  # so many the simulators were told
         self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
 
     def __enter__(self) -> Parts:
@@ -103,12 +107,28 @@ class Parts:
             if process.stdin is not None:
                 process.stdin.close()
 
-    def do(self, line: str) -> None:
-        """Tell the simulators what a person does, e.g. ``id-1 insert resident seed=7``."""
+    async def do(self, line: str) -> None:
+        """Have the simulators do what a person does, e.g. ``id-1 insert resident seed=7``; wait until it is done."""
+        self._lines += 1
+        number = self._lines
         if self.simulators.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self.simulators.stdin.write(line.encode() + b"\n")
                 self.simulators.stdin.flush()
+        deadline = time.monotonic() + _DONE_S
+        while (answer := self._answer_to(number)) is None:
+            self.check()
+            if time.monotonic() > deadline:
+                raise EdgeError(f"the simulators have not done {line!r} within {_DONE_S:.0f} s", code="SYS-124")
+            await asyncio.sleep(0.01)
+        if not answer.startswith(" "):
+            raise EdgeError(f"the simulators cannot do {line!r}{answer}", code="SYS-124")
+
+    def _answer_to(self, number: int) -> str | None:
+        """Return what the simulators said of the line *number*: a space and what they did, or a colon and why not."""
+        said = (self.folder / "simulators.log").read_text(encoding="utf-8", errors="replace")
+        found = re.search(rf"^stdin:{number}([ :].*)\n", said, re.MULTILINE)
+        return found and found[1]
 
     def check(self) -> None:
         """Raise when one of the processes has ended by itself, with the end of its log."""

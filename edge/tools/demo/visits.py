@@ -10,8 +10,8 @@ from typing import Any, Protocol
 class Stage(Protocol):
     """What a visit can do: act at the devices, wait for events, ask for a rating."""
 
-    def act(self, line: str) -> None:
-        """Do at a simulated device what a person does."""
+    async def act(self, line: str) -> None:
+        """Do at a simulated device what a person does; return when it is done."""
 
     async def event(self, *types: str) -> str:
         """Wait for the next event of one of these types (``id-card.read``) and return which."""
@@ -30,25 +30,25 @@ Visit = Callable[[Stage, int], Awaitable[None]]
 
 
 async def _card(stage: Stage, kind: str, seed: int, options: str = "") -> None:
-    stage.act(f"id-1 insert {kind} seed={seed} {options}")
+    await stage.act(f"id-1 insert {kind} seed={seed} {options}")
     await stage.event("id-card.read")
 
 
 async def _leave(stage: Stage) -> None:
-    stage.act("id-1 remove")
+    await stage.act("id-1 remove")
     await stage.event("id-card.removed")
 
 
 async def _rate(stage: Stage, press: str) -> None:
     session = await stage.evaluate()
-    stage.act("pad-1 wait-request 10")
-    stage.act("wait 1.2")  # faster than a second is flagged as too fast
-    stage.act(f"pad-1 press {press}")
+    await stage.act("pad-1 wait-request 10")
+    await stage.act("wait 1.2")  # faster than a second is flagged as too fast
+    await stage.act(f"pad-1 press {press}")
     await session
 
 
 async def _resident(stage: Stage, seed: int) -> None:
-    stage.act(f"ticket-1 scan A{seed:03}")
+    await stage.act(f"ticket-1 scan A{seed:03}")
     await stage.event("code-scanner.scanned")
     await _card(stage, "resident", seed, "addresses=1")
     await _leave(stage)
@@ -57,7 +57,7 @@ async def _resident(stage: Stage, seed: int) -> None:
 
 async def _hong_kong(stage: Stage, seed: int) -> None:
     await _card(stage, "J", seed)
-    stage.act(f'gun-1 scan "DEMO-HEALTH-CODE-{seed:06}"')
+    await stage.act(f'gun-1 scan "DEMO-HEALTH-CODE-{seed:06}"')
     await stage.event("code-scanner.scanned")
     await _leave(stage)
     await _rate(stage, "2 reasons=401,512")
@@ -77,10 +77,10 @@ async def _old_card(stage: Stage, seed: int) -> None:
 
 
 async def _in_a_hurry(stage: Stage, seed: int) -> None:
-    stage.act("id-1 status 41 answer=30 times=9")
-    stage.act(f"id-1 insert resident seed={seed}")
+    await stage.act("id-1 status 41 answer=30 times=9")
+    await stage.act(f"id-1 insert resident seed={seed}")
     await stage.event("id-card.rejected")
-    stage.act("id-1 remove")
+    await stage.act("id-1 remove")
     await stage.event("id-card.removed")
     session = await stage.evaluate()
     await stage.cancel("pad-1")
@@ -88,34 +88,39 @@ async def _in_a_hurry(stage: Stage, seed: int) -> None:
 
 
 async def _pension(stage: Stage, seed: int) -> None:
-    stage.act(f"card-1 insert social-security seed={seed}")
+    await stage.act(f"card-1 insert social-security seed={seed}")
     await stage.event("smart-card.read")
-    stage.act("card-1 remove")
+    await stage.act("card-1 remove")
     await stage.event("smart-card.removed")
     await _rate(stage, "4")
 
 
 async def _wrong_reader(stage: Stage, seed: int) -> None:
-    stage.act(f"card-1 insert id-card seed={seed}")
+    await stage.act(f"card-1 insert id-card seed={seed}")
     await stage.event("smart-card.rejected")
-    stage.act("card-1 remove")
+    await stage.act("card-1 remove")
     await stage.event("smart-card.removed")
 
 
-async def _one_page(stage: Stage, _seed: int) -> None:
+async def _one_page(stage: Stage, seed: int) -> None:
+    await stage.act(f"camera-1 place page={seed} turn={seed % 20 - 10} desk=wood qr=DEMO-{seed:04}")
     await stage.request("camera-1", "capture", {"dpi": 150})
     await stage.event("document-camera.captured")
+    await stage.act("camera-1 light black")
+    await stage.request("camera-1", "capture", {})
+    await stage.event("document-camera.lost-picture")
+    await stage.act("camera-1 light normal")
 
 
 async def _thick_file(stage: Stage, _seed: int) -> None:
-    stage.act("scanner-1 load 3 blank=3b")
+    await stage.act("scanner-1 load 3 blank=3b")
     await stage.request("scanner-1", "scan", {"source": "feeder", "duplex": True, "dpi": 150})
     await stage.event("scanner.scan-completed")
-    stage.act("scanner-1 load 5")
-    stage.act("scanner-1 stop jam page=2")
+    await stage.act("scanner-1 load 5")
+    await stage.act("scanner-1 stop jam page=2")
     await stage.request("scanner-1", "scan", {"source": "feeder", "dpi": 150})
     await stage.event("scanner.scan-stopped")
-    stage.act("scanner-1 clear")
+    await stage.act("scanner-1 clear")
 
 
 @dataclass(frozen=True)
@@ -132,7 +137,7 @@ _CARDS = frozenset({"card-1"})
 SCENES = (
     Scene("a resident: queue ticket, ID card, very satisfied 非常满意", _resident),
     Scene("a pensioner: social-security card, satisfied 满意", _pension, _CARDS),
-    Scene("one page under the document camera, with a QR code", _one_page),
+    Scene("a page with a QR code under the document camera; then its lamp fails", _one_page),
     Scene("an application of three sheets, both sides; then paper jams in the second of five", _thick_file),
     Scene("a resident of Hong Kong: residence permit, QR code, not satisfied 不满意 with reasons", _hong_kong),
     Scene("a foreigner with a card of 2023: declines to rate", _foreigner),
@@ -146,7 +151,7 @@ EVERY_EVENT: Mapping[str, str] = {
     "evaluation-pad": "rated declined timed-out interrupted",
     "code-scanner": "scanned",
     "smart-card": "inserted read removed rejected",
-    "document-camera": "captured",
+    "document-camera": "captured lost-picture",
     "scanner": "scan-started page scan-completed scan-stopped",
 }
 """What the scenes show between them; a test holds them to it."""
