@@ -129,7 +129,7 @@ VICTIMS = (
     Victim(
         "id-1",
         "idcard_sdt",
-        {"unplugged": pulled("id-1"), "hung": does("id-1 mute 2"), "flooding": does("id-1 garbage 500 times=2")},
+        {"unplugged": pulled("id-1"), "hung": does("id-1 mute 2"), "flooding": does("id-1 garbage 4000 times=5")},
         model="idcard_usb",
     ),
     Victim(
