@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import os
 import secrets
@@ -15,13 +17,14 @@ if TYPE_CHECKING:
     from joserfc.jwk import ECKey
 
 _SECRET_BYTES = 32
+SECRETS = ("window-key.jwk", "lab-key.jwk", "digest-key")
 
 
 def take_lock(state: Path) -> int:
     """Return a handle that holds the lock on the store; raises ``AlreadyRunning`` naming who has it."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(state / "lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        handle = _lock_file(state / "lock")
     except OSError as error:
         raise StoreError(f"{state} cannot be used ({error.strerror})", code="STO-104") from error
     try:
@@ -30,9 +33,29 @@ def take_lock(state: Path) -> int:
         holder = os.read(handle, 32).decode("ascii", "replace").strip()
         os.close(handle)
         raise AlreadyRunning(f"hall-edge already runs for this window (pid {holder})") from None
-    os.ftruncate(handle, 0)
-    os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+    with contextlib.suppress(OSError):  # a full or read-only disk: who holds it is not told then
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
     return handle
+
+
+def _lock_file(path: Path) -> int:
+    """Return a handle of *path*; on a disk that has become read-only a lock needs no more than that."""
+    try:
+        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno != errno.EROFS:
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+
+def check_secrets(state: Path, *, lab: bool) -> list[str]:
+    """Return what is wrong with the rights of the secrets in *state*, in lab mode; else raise ``StoreError`` for it."""
+    wide = [state / name for name in SECRETS if (state / name).exists() and (state / name).stat().st_mode & 0o007]
+    told = [f"SEC-114: {path} is open to every user of this PC — chmod o= {path}" for path in wide]
+    if wide and not lab:
+        raise StoreError(f"{wide[0]} is open to every user of this PC", code="SEC-114", action=f"chmod o= {wide[0]}")
+    return told
 
 
 def write_safely(path: Path, data: bytes) -> None:
@@ -43,7 +66,12 @@ def write_safely(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make durable what was made, renamed or removed in the folder *path*: a power cut may undo it before."""
+    folder = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:

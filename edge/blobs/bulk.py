@@ -25,7 +25,9 @@ from edge.wire import BlobReplayRequest
 
 WINDOW = 8
 """So many parts, half a megabyte, are in flight: enough to fill 100 Mbit/s over 40 ms, too little to fill a queue."""
+MOST_PART_BYTES = 96 * 1024  # any packet's limit
 _NOTE_PARTS = 64
+_IDLE_S = 0.5  # see edge.publisher
 _PAGE = 50
 _SUFFIX = "-bulk"
 
@@ -77,13 +79,13 @@ class Bulk(Connection):
     def _connected(self, transport: Transport) -> None:
         self._unanswered.extendleft(reversed(self._flights.restart()))
         super()._connected(transport)
-        self._log.info("connected", extra={"fields": {"window": min(WINDOW, transport.receive_maximum)}})
+        self._breaks.up(window=min(WINDOW, transport.receive_maximum))
 
     def _serve(self, transport: Transport) -> None:
         while not self._stopping.is_set():
-            self._pump(transport, WINDOW)
+            self._pump(transport, WINDOW, WINDOW * MOST_PART_BYTES)
             self._files.sweep()
-            transport.pass_once(0.1 if self._flights.retrying else 1.0 if self._flights else 2.0)
+            transport.pass_once(0.1 if self._flights.retrying else _IDLE_S)
             self._read_acks(transport)
             for seq, parts in self._plan.progress(self._flights.brokered, _NOTE_PARTS):
                 self._note(seq, parts)

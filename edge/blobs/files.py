@@ -16,6 +16,7 @@ from edge.blobs.rows import StoredBlob
 from edge.envelope import BadPayload
 from edge.errors import DeviceAttention, StoreError
 from edge.events import BlobRef
+from edge.state_dir import sync_folder
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _MEGABYTE = 1_000_000
@@ -49,6 +50,7 @@ class BlobFiles:
         """Delete files of no accepted event (a crash came first); return the blobs whose file is not whole."""
         try:
             self.folder.mkdir(mode=0o700, exist_ok=True)
+            sync_folder(self.folder.parent)  # else a power cut may take the new folder with all that is in it
             kept = {blob.id: blob for blob in known}
             sizes = {path.name: path.stat().st_size for path in self.folder.iterdir()}
             for name in sizes.keys() - kept.keys():
@@ -113,7 +115,7 @@ class BlobFiles:
         with contextlib.suppress(IndexError):
             while True:
                 name = self._doomed.popleft()
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(OSError):
                     self._unlink(name, (self.folder / name).stat().st_size)
 
     def _claim(self, size: int) -> None:
@@ -128,7 +130,7 @@ class BlobFiles:
             self.bytes += size
 
     def _unlink(self, name: str, size: int) -> None:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # a disk that fails keeps it until the next start, which removes it
             (self.folder / name).unlink()
         self._release(size)
 
@@ -147,11 +149,7 @@ class BlobFiles:
             os.fsync(file.fileno())
         if digest.hexdigest() != blob.sha256:
             raise BadPayload("a blob has other content than its reference says", code="DRV-106")
-        folder = os.open(self.folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(self.folder)
 
 
 def _write_all(handle: int, data: bytes | memoryview) -> None:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from edge import logs
 from edge.blobs.parts import TAG_BYTES
+from edge.row_digest import row_digest
 
 SCHEMA = """
 CREATE TABLE blob (seq INTEGER PRIMARY KEY, event TEXT NOT NULL, id TEXT NOT NULL UNIQUE, media_type TEXT NOT NULL,
                    size INTEGER NOT NULL, sha256 TEXT NOT NULL, part_size INTEGER NOT NULL, parts INTEGER NOT NULL,
-                   sealed INTEGER NOT NULL, taken INTEGER NOT NULL DEFAULT 0, parked TEXT);
+                   sealed INTEGER NOT NULL, taken INTEGER NOT NULL DEFAULT 0, parked TEXT, digest BLOB NOT NULL);
 """
 _COLUMNS = "seq, event, id, media_type, size, sha256, part_size, parts, sealed, taken, parked"
-_INSERT = "INSERT INTO blob VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL)"
+_INSERT = "INSERT INTO blob VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, NULL, ?)"
 _COLLECT = """DELETE FROM blob WHERE (taken >= parts OR parked IS NOT NULL)
     AND NOT EXISTS (SELECT 1 FROM event WHERE event.seq = blob.seq) RETURNING id, parked"""
+_EVERYTHING = f"SELECT {_COLUMNS}, digest FROM blob"  # noqa: S608  # constants
 _COUNT = "SELECT count(*), coalesce(sum(taken < parts AND parked IS NULL), 0), count(parked) FROM blob"
-_UNSENT = f"SELECT {_COLUMNS} FROM blob WHERE seq > ? AND taken < parts AND parked IS NULL ORDER BY seq LIMIT ?"  # noqa: S608  # constants
+_UNSENT = f"SELECT {_COLUMNS}, digest FROM blob WHERE seq > ? AND taken < parts AND parked IS NULL ORDER BY seq LIMIT ?"  # noqa: S608  # constants
 
 Parked = Literal["refused", "lost"]
+_log = logs.get("store")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +68,29 @@ class BlobTable:
         self._gone: list[str] = []
 
     def load(self, db: sqlite3.Connection) -> None:
-        """Count what is there."""
+        """Drop what is damaged, and count what is there."""
+        for row in db.execute(_EVERYTHING).fetchall():
+            if _blob(row) is None:
+                _log.error("the entry of a blob is damaged: it is dropped", extra={"fields": {"seq": row[0]}})
+                db.execute("DELETE FROM blob WHERE seq = ?", (row[0],))
         self.count, self.waiting, self.parked = db.execute(_COUNT).fetchone()
+
+    def mark(self) -> Callable[[], None]:
+        """Return what takes back everything that is counted from now on, when the transaction was rolled back."""
+        counts, news, gone = (self.count, self.waiting, self.parked), self._news, len(self._gone)
+
+        def back() -> None:
+            (self.count, self.waiting, self.parked), self._news = counts, news
+            del self._gone[gone:]
+
+        return back
 
     def insert(self, db: sqlite3.Connection, blobs: Iterable[tuple[int, str, StoredBlob]]) -> None:
         """Add blobs, each with the ``seq`` and the id of its event."""
         for seq, event, blob in blobs:
-            plain = (blob.id, blob.media_type, blob.size, blob.sha256, blob.part_size, blob.parts, blob.sealed)
-            db.execute(_INSERT, (seq, event, *plain))
+            plain = (blob.id, blob.media_type, blob.size, blob.sha256, blob.part_size, blob.parts, int(blob.sealed))
+            fixed = (seq, event, *plain)
+            db.execute(_INSERT, (*fixed, blob_digest(fixed)))
             self.count += 1
             self.waiting += 1
             self._news = True
@@ -108,21 +127,30 @@ class BlobTable:
         return gone
 
 
+def blob_digest(row: tuple[Any, ...]) -> bytes:
+    """Return the check value of a row of the table, over what never changes of it."""
+    return row_digest("blob", row[:9])
+
+
 def unsent(db: sqlite3.Connection, after: int, limit: int) -> list[StoredBlob]:
     """Return up to *limit* blobs that are still to be sent, of events behind *after*, in order."""
-    return [_blob(row) for row in db.execute(_UNSENT, (after, limit))]
+    return [blob for row in db.execute(_UNSENT, (after, limit)) if (blob := _blob(row))]
 
 
 def find(db: sqlite3.Connection, blob: str) -> StoredBlob | None:
     """Return the blob with the id *blob*."""
-    row = db.execute(f"SELECT {_COLUMNS} FROM blob WHERE id = ?", (blob,)).fetchone()  # noqa: S608  # constants
+    row = db.execute(f"{_EVERYTHING} WHERE id = ?", (blob,)).fetchone()
     return None if row is None else _blob(row)
 
 
 def everything(db: sqlite3.Connection) -> list[StoredBlob]:
     """Return all blobs."""
-    return [_blob(row) for row in db.execute(f"SELECT {_COLUMNS} FROM blob")]  # noqa: S608  # constants
+    return [blob for row in db.execute(_EVERYTHING) if (blob := _blob(row))]
 
 
-def _blob(row: tuple[int, str, str, str, int, str, int, int, int, int, Parked | None]) -> StoredBlob:
-    return StoredBlob(*row[:8], bool(row[8]), *row[9:])
+def _blob(row: tuple[Any, ...]) -> StoredBlob | None:
+    """Return what *row* says; ``None``: it is damaged."""
+    if row[11] != blob_digest(row):
+        return None
+    seq, event, id_, media_type, size, sha256, part_size, parts, sealed, taken, parked, _ = row
+    return StoredBlob(seq, event, id_, media_type, size, sha256, part_size, parts, bool(sealed), taken, parked)

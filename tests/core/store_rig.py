@@ -22,6 +22,8 @@ PAD = "pad:"
 """A draft that begins so belongs to another device."""
 SEALED = "sealed:"
 """A draft that begins so gets a sealed view too."""
+SENSITIVE = "sensitive:"
+"""A draft that begins so is of class 3: its sealed view, the text itself here, is stored under a key of its own."""
 
 
 def render(draft: Any, seq: int, _epoch: int) -> Row:
@@ -30,16 +32,18 @@ def render(draft: Any, seq: int, _epoch: int) -> Row:
         raise draft
     sealed = b"{}" if draft.startswith(SEALED) else None
     topic = PAD_TOPIC if draft.startswith(PAD) else TOPIC
+    if draft.startswith(SENSITIVE):
+        return Row(seq, uuid7(time.time_ns()), topic, 3, b"public", draft.encode())
     return Row(seq, uuid7(time.time_ns()), topic, 1, draft.encode(), sealed)
 
 
 class Desk:
     """An open outbox with what it told: accepted rows in order, one list a transaction, and its failures."""
 
-    def __init__(self, path: Path, subscribers: Sequence[str] = ()) -> None:
+    def __init__(self, path: Path, subscribers: Sequence[str] = (), **more: Any) -> None:
         self.groups: list[list[Row]] = []
         self.failures: list[StoreError] = []
-        self.outbox = Outbox(path, render, lambda rows: self.groups.append(list(rows)), subscribers)
+        self.outbox = Outbox(path, render, lambda rows: self.groups.append(list(rows)), subscribers, **more)
         self.outbox.on_failure = self.failures.append
         self.outbox.open()
 
@@ -63,8 +67,8 @@ class Desk:
 
 
 @contextmanager
-def opened(path: Path, *subscribers: str) -> Iterator[Desk]:
-    desk = Desk(path, subscribers)
+def opened(path: Path, *subscribers: str, **more: Any) -> Iterator[Desk]:
+    desk = Desk(path, subscribers, **more)
     try:
         yield desk
     finally:

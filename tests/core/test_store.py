@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from edge.errors import StoreError
+from edge.outbox import Buried, Row
+from edge.row_digest import row_digest
+from edge.store import Damaged
 from tests.core.store_rig import Desk, child, opened
 
 KILLS = 50
@@ -27,6 +30,9 @@ FILLER = """
 import json, resource, signal, sys, threading
 from pathlib import Path
 from edge.errors import StoreError
+from edge.outbox import Buried, Row
+from edge.row_digest import row_digest
+from edge.store import Damaged
 from tests.core.store_rig import Desk
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 desk = Desk(Path(sys.argv[1]))
@@ -150,36 +156,62 @@ def damaged(path: Path, *, leaves: bool) -> int:
     return epoch
 
 
-def test_damaged_rows_are_found_when_it_is_opened(path: Path) -> None:
+def test_what_is_lost_with_its_pages_is_named_and_the_rest_is_kept(path: Path) -> None:
+    epoch = damaged(path, leaves=False)  # what is too long for the leaves
+    with opened(path, "office") as desk:
+        assert desk.outbox.epoch == epoch
+        known = desk.outbox.known(1, 50).result()
+        assert sorted(known) == list(range(1, 51))
+        lost = [seq for seq, one in known.items() if isinstance(one, Buried)]
+        assert 10 < len(lost) < 40
+        assert {one.reason for one in known.values() if isinstance(one, Buried)} == {"damaged"}
+        assert desk.outbox.figures.damaged == len(lost)
+        assert all(row.public == b"x" * 30_000 for row in known.values() if isinstance(row, Row))
+        assert desk.commit("a") == [51]
+    assert len(aside(path)) == 1
+
+
+def test_rows_are_found_though_the_list_of_them_is_damaged(path: Path) -> None:
     epoch = damaged(path, leaves=True)
     with opened(path, "office") as desk:
-        assert desk.outbox.epoch > epoch
-        assert desk.commit("a") == [1]
+        assert desk.outbox.epoch == epoch
+        assert desk.seqs() == list(range(1, 51))
+        assert desk.outbox.figures.damaged == 0
     assert len(aside(path)) == 1
 
 
-def test_damage_found_later_ends_the_daemon_once_and_not_again(path: Path) -> None:
+def test_damage_found_at_work_ends_the_daemon_once_and_not_again(path: Path) -> None:
     """Else the daemon would start, find it, end, and start again for ever."""
-    epoch = damaged(path, leaves=False)
     desk = Desk(path, ["office"])
-    with pytest.raises(StoreError, match="SQLITE_CORRUPT"):
-        desk.seqs()
+    desk.commit("a", "b")
+    epoch = desk.outbox.epoch
+    with pytest.raises(StoreError, match="damaged: a test"):
+        desk.outbox.call(_spoil).result()
     assert len(desk.failures) == 1
     desk.outbox.close()
-    assert len(aside(path)) == 1
     with opened(path, "office") as desk:
-        assert desk.outbox.epoch > epoch
-        assert desk.commit("a") == [1]
+        assert len(aside(path)) == 1
+        assert desk.outbox.epoch == epoch
+        assert desk.seqs() == [1, 2]
+    with opened(path, "office") as desk:
+        assert len(aside(path)) == 1
+        assert desk.commit("c") == [3]
+
+
+def _spoil(_db: sqlite3.Connection) -> None:
+    raise Damaged("a test")
 
 
 def test_a_store_of_a_newer_version_is_refused_and_not_changed(path: Path) -> None:
     with opened(path) as desk:
         desk.commit("a")
     db = sqlite3.connect(path)
-    db.execute("PRAGMA user_version = 3")
+    db.execute("UPDATE meta SET value = 4, digest = ? WHERE key = 'format'", (row_digest("meta", ("format", 4)),))
+    db.execute("PRAGMA user_version = 4")
+    db.commit()
     db.close()
     before = path.read_bytes()
-    with pytest.raises(StoreError, match=r"STO-103: .*format 3"):
+    with pytest.raises(StoreError, match=r"STO-103: .*format 4"):
         Desk(path)
     assert path.read_bytes() == before
     assert not aside(path)
@@ -200,3 +232,7 @@ def test_the_file_is_written_as_promised(path: Path) -> None:
             lambda db: [db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
         )
         assert modes.result() == ["wal", 2]
+        assert not path.with_name("outbox.db-shm").exists()
+        assert not path.with_name("keys.bin").exists()  # nothing was sensitive
+        files = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    assert files == {"outbox.db": 0o600, "outbox.db-wal": 0o600, "epoch": 0o600}
