@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from edge.transport import FIRST_FAILURE, Message
+from edge.link_errors import FIRST_FAILURE, QUOTA_EXCEEDED
+from edge.transport import Message
 
 ACK_LIMIT_S = 5.0  # no PUBACK at all for so long means a half-open link
 _LOST_S = 60.0  # one PUBACK so late, while others come, was forgotten by the broker
 TRIES = 3
 AGAIN_S = 1.0
+_QUOTA_TIMES = 10  # a quota needs longer to have room again
+_PARDON_S = 300.0  # a state that was refused for good is tried again: somebody may have mended the access list
 
 
 @dataclass(slots=True)
@@ -22,6 +25,18 @@ class Flight:
     seq: int = 0
     refused: int = 0
     sent: float = 0.0
+    size: int = 0
+
+    @property
+    def bytes(self) -> int:
+        """The size of its packet, at most; counted once."""
+        self.size = self.size or self.message.packet_bytes
+        return self.size
+
+    @property
+    def key(self) -> int | str | None:
+        """What it is known by over breaks: an event's seq, a state's topic; ``None``: a reply."""
+        return self.seq or (self.message.topic if self.message.retain else None)
 
 
 class Flights:
@@ -34,6 +49,13 @@ class Flights:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.sent = 0
         self.brokered = 0
+        self.handed = 0
+        """The last ``seq`` that was ever handed to a connection: unlike ``sent`` it does not go back at a break."""
+        self.taken = self.events = 0
+        """How many messages the broker has taken, and how many of them belonged to events."""
+        self.bytes = 0
+        """The size of what waits for its PUBACK."""
+        self._muted: dict[str, float] = {}  # states given up, and when
         self._clock = clock
         self._flying: dict[int, Flight] = {}
         self._again: list[tuple[float, Flight]] = []
@@ -51,6 +73,19 @@ class Flights:
     def retrying(self) -> bool:
         return bool(self._again)
 
+    def flying(self) -> list[Flight]:
+        """Return what waits for its PUBACK, in order of sending."""
+        return list(self._flying.values())
+
+    def muted(self) -> list[str]:
+        """Return the topics of states that the broker refuses. Any thread."""
+        return list(self._muted)
+
+    def mute(self, topic: str) -> None:
+        """Give a state up, for a while."""
+        self._muted[topic] = self._clock()
+        self._refusals.pop(topic, None)
+
     def under_way(self) -> set[int]:
         """Return the seqs of what waits for its PUBACK, 0 for what is no event."""
         return {flight.seq for flight in self._flying.values()}
@@ -61,12 +96,14 @@ class Flights:
         self._flying.clear()
         self._again.clear()
         self._parts.clear()
+        self.bytes = 0
         self.sent = self.brokered
         return [flight.message for flight in left if not flight.seq]
 
     def begin(self, seq: int, parts: int) -> None:
         """Note that the event *seq* goes out next, in so many parts; 0: it was given up before."""
         self.sent = seq
+        self.handed = max(self.handed, seq)
         if parts:
             self._parts[seq] = parts
         self.advance()
@@ -75,34 +112,48 @@ class Flights:
         """Return whether *flight* still has to go out: its event, or its state, was not given up."""
         if flight.seq:
             return flight.seq in self._parts
-        return self._refusals.get(flight.message.topic, 0) < TRIES
+        given_up_at = self._muted.get(flight.message.topic)
+        return given_up_at is None or self._clock() - given_up_at > _PARDON_S
 
     def took_off(self, mid: int, flight: Flight) -> None:
         """Note that *flight* was handed to the connection as packet *mid*."""
         flight.sent = self._clock()
+        self.bytes += flight.bytes
         self._flying[mid] = flight
 
     def acknowledged(self, mid: int, reason: int) -> Flight | None:
         """Take a PUBACK; return the flight it was for."""
         flight = self._flying.pop(mid, None)
+        if flight is None:
+            return None  # it says nothing of what we wait for
         self._heard = self._clock()
-        if flight is not None and reason < FIRST_FAILURE:
+        self.bytes -= flight.bytes
+        if reason < FIRST_FAILURE:
+            self.taken += 1
+            self.events += flight.seq > 0
             self._refusals.pop(flight.message.topic, None)
+            self._muted.pop(flight.message.topic, None)
             if flight.seq in self._parts:
                 self._parts[flight.seq] -= 1
                 if not self._parts[flight.seq]:
                     self._forget(flight.seq)
         return flight
 
-    def try_again(self, flight: Flight) -> bool:
-        """Put a refused *flight* back, to go out again after 1 s, then 2 s; return whether it has a try left."""
-        key = flight.seq or flight.message.topic
-        flight.refused = 1 + self._refusals.get(key, flight.refused)
-        if flight.seq or flight.message.retain:
+    def try_again(self, flight: Flight, reason: int) -> bool:
+        """Put a refused *flight* back, to go out again after 1 s, then 2 s; return whether it has a try left.
+
+        A reason that says "quota exceeded" makes it ten times as long.
+        """
+        key = flight.key
+        flight.refused = 1 + (flight.refused if key is None else self._refusals.get(key, flight.refused))
+        if key is not None:
             self._refusals[key] = flight.refused
         if flight.refused >= TRIES:
+            if isinstance(key, str):
+                self.mute(key)
             return False
-        self._again.append((self._clock() + AGAIN_S * 2 ** (flight.refused - 1), flight))
+        wait_s = AGAIN_S * 2 ** (flight.refused - 1) * (_QUOTA_TIMES if reason == QUOTA_EXCEEDED else 1)
+        self._again.append((self._clock() + wait_s, flight))
         return True
 
     def due(self) -> Flight | None:
@@ -136,31 +187,3 @@ class Flights:
             return False
         now = self._clock()
         return now - max(oldest.sent, self._heard) > ACK_LIMIT_S or now - oldest.sent > _LOST_S
-
-
-class Blame:
-    """Finds the event that the broker ends connections for: one at a time, three times the same."""
-
-    def __init__(self, flights: Flights) -> None:
-        self._flights = flights
-        self._narrow_upto = 0
-        self._times: dict[int, int] = {}
-
-    def narrowed(self, window: int) -> int:
-        """Return how many messages may be in flight: one, until everything suspected is through."""
-        return 1 if self._flights.brokered < self._narrow_upto else window
-
-    def convict(self) -> int | None:
-        """Look at what is under way now that the broker ended the connection; return the event to give up."""
-        under_way = self._flights.under_way()
-        guilty = None
-        if under_way == {0}:
-            self._flights.restart()  # replies are not worth another break
-        elif len(under_way) == 1:
-            (seq,) = under_way
-            self._times[seq] = self._times.get(seq, 0) + 1
-            if self._times[seq] >= TRIES:
-                del self._times[seq]
-                guilty = seq
-        self._narrow_upto = self._flights.sent
-        return guilty

@@ -11,20 +11,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from edge import logs
 from edge.connection import Connection
 from edge.feed import Feed
 from edge.flights import Flight
+from edge.link_errors import TOO_LARGE, taken_over
 from edge.outbox import Outbox, Row
 from edge.replays import EVENT_TYPE, SEALED_TYPE, Replays
 from edge.topics import Topics
-from edge.transport import (
-    TOO_LARGE,
-    BrokerAddress,
-    Message,
-    Transport,
-    taken_over,
-)
+from edge.transport import BrokerAddress, Message, Transport
 
+WINDOW_BYTES = 128 * 1024
+"""So much is in flight: 3 MB/s over 40 ms, and a second's wait for a state behind it at 1 Mbit/s."""
+_URGENT = 4  # so many states and replies may be in flight beyond the events' window
+_IDLE_S = 0.5  # a broker that is silent is noticed by the keep-alive, which paho looks at only when it is called
 _SETTLE_S = 0.5
 _WAITING = 1000  # replies kept over a break of the connection
 
@@ -51,23 +51,26 @@ class Publisher(Connection):
         self._feed = Feed(self._flights, self.wake)
         self._views: deque[Flight] = deque()  # of the event that is going out
         self._rival = False
+        self._too_large = 0
         self._settled = 0
         self._settle_at = 0.0
 
     @property
     def sent(self) -> int:
-        """The last ``seq`` handed to the connection."""
-        return self._flights.sent
+        """The last ``seq`` handed to a connection, this one or one before."""
+        return self._flights.handed
 
     @property
     def brokered(self) -> int:
         """The ``seq`` up to which the broker has taken everything."""
         return self._flights.brokered
 
-    def start(self, outbox: Outbox, replays: Replays) -> None:
-        """Begin with what the broker has not taken yet."""
+    def start(self, outbox: Outbox | None = None, replays: Replays | None = None) -> None:
+        """Begin with what the broker has not taken yet; without a store only states are sent."""
         self._outbox, self._replays = outbox, replays
-        self._flights.sent = self._flights.brokered = self._settled = outbox.brokered
+        if outbox is not None:
+            flights = self._flights
+            flights.sent = flights.handed = flights.brokered = self._settled = outbox.brokered
         self._thread.start()
 
     def offer(self, rows: Sequence[Row]) -> None:
@@ -108,11 +111,11 @@ class Publisher(Connection):
         replies = [message for message in waiting if not message.retain]
         self._control.extendleft(reversed([*self._retained.copy().values(), *replies[-_WAITING:]]))
         window = min(self._window, transport.receive_maximum)
-        self._log.info("connected", extra={"fields": {"broker": self._address.host, "window": window}})
+        self._breaks.up(broker=self._address.host, window=window)
 
     def _serve(self, transport: Transport) -> None:
         while not self._stopping.is_set() or self._control or 0 in self._flights.under_way():
-            self._pump(transport, self._window)
+            self._pump(transport, self._window + _URGENT, WINDOW_BYTES)
             transport.pass_once(self._wait_s())
             self._read_acks(transport)
             if self._rival:
@@ -125,27 +128,38 @@ class Publisher(Connection):
     def _wait_s(self) -> float:
         if self.brokered != self._settled or self._flights.retrying:
             return 0.1
-        return 1.0 if self._flights else 2.0
+        return _IDLE_S
 
     def _next(self, transport: Transport) -> Flight | None:
-        """Return what goes out next: what was refused and is due, states and replies, events, replays."""
+        """Return what goes out next: states and replies, what was refused and is due, events, replays."""
         while (flight := self._candidate(transport)) is not None:
-            if flight.message.packet_bytes <= transport.max_packet_bytes:
+            if flight.bytes <= transport.max_packet_bytes:
                 return flight
-            fields = {"topic": flight.message.topic}
-            self._log.warning("a message is larger than the broker takes", extra={"fields": fields})
+            self._too_large += 1
+            if logs.worth_a_line(self._too_large):
+                fields = {"topic": flight.message.topic, "count": self._too_large}
+                self._log.warning("a message is larger than the broker takes", extra={"fields": fields})
         return None
 
     def _candidate(self, transport: Transport) -> Flight | None:
+        while self._control:
+            if self._flights.wanted(flight := Flight(self._control.popleft())):
+                return flight
+        if len(self._flights) >= min(self._window, max(1, transport.receive_maximum - 1)):
+            return None  # what is left of the window is for what is urgent
+        return self._due() or self._event(transport)
+
+    def _due(self) -> Flight | None:
+        """Return what was refused before and may go out again."""
         while (flight := self._flights.due()) is not None:
             message = flight.message
             if not message.retain or self._retained.get(message.topic) == message:  # else a newer one went out
                 return flight
+        return None
+
+    def _event(self, transport: Transport) -> Flight | None:
         while self._views:
             if self._flights.wanted(flight := self._views.popleft()):
-                return flight
-        while self._control:
-            if self._flights.wanted(flight := Flight(self._control.popleft())):
                 return flight
         if self._stopping.is_set():
             return None
@@ -161,10 +175,11 @@ class Publisher(Connection):
         if row.sealed is not None:
             views.append(Message(self._topics.sealed(row.topic), row.sealed, content_type=SEALED_TYPE))
         self._flights.begin(row.seq, len(views))
-        if any(view.packet_bytes > limit_bytes for view in views):
+        outgoing = [Flight(view, row.seq) for view in views]
+        if any(flight.bytes > limit_bytes for flight in outgoing):
             self._refuse(row.seq, TOO_LARGE)
             return False
-        self._views.extend(Flight(view, row.seq) for view in views)
+        self._views.extend(outgoing)
         return True
 
     def _refuse(self, seq: int, reason: int) -> None:

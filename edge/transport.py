@@ -25,17 +25,15 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge import logs
+from edge.dialing import Cancelled, Dialer, NotResolved
 from edge.errors import EdgeError
+from edge.link_errors import FIRST_FAILURE, PROTOCOL_ERROR, TransportError, disconnected, turned_away
 from edge.properties import of_publish, of_will
+from edge.tls import UNUSABLE, TlsFiles, Trouble, Wire, closed_at_once, explain
 
 if TYPE_CHECKING:
     from edge.config import Mqtt
 
-NO_SUBSCRIBERS = 0x10
-TOO_LARGE = 0x95
-FIRST_FAILURE = 0x80
-PROTOCOL_ERROR = 0x82
-TAKEN_OVER = 0x8E
 _SESSION_S = 60  # longer than the will delay, so that a short break shows no stale "offline"
 _WILL_DELAY_S = 10
 _CONNECT_S = 5.0
@@ -43,26 +41,8 @@ _MAX_RECEIVED_BYTES = 128 * 1024  # requests and acknowledgements are smaller; t
 _log = logs.get("mqtt")
 
 
-class TransportError(EdgeError):
-    """The connection could not be made, or has ended; ``reason`` is MQTT's code where there is one."""
-
-    default_code = "MQT-101"
-    default_action = "check network, address and port of the broker"
-
-    def __init__(self, message: str, *, reason: int | None = None, code: str | None = None, action: str | None = None):
-        super().__init__(message, code=code, action=action)
-        self.reason = reason
-
-    @property
-    def refused(self) -> bool:
-        """Whether the broker does not want us, or another client has our name."""
-        return self.code in ("MQT-110", "MQT-112", "MQT-113")
-
-
-def taken_over() -> TransportError:
-    """Return the error of two clients with one name."""
-    action = "find the PC that uses this window's identity too, and switch it off"
-    return TransportError("another client has taken our place", reason=TAKEN_OVER, code="MQT-112", action=action)
+def _troubled(trouble: Trouble) -> TransportError:
+    return TransportError(trouble.seen, code=trouble.code, action=trouble.action)
 
 
 @dataclass(frozen=True)
@@ -92,7 +72,7 @@ class BrokerAddress:
     port: int
     client_id: str
     keepalive_s: int = 5
-    tls: ssl.SSLContext | None = None
+    tls: TlsFiles | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
 
@@ -100,26 +80,38 @@ class BrokerAddress:
 def broker_address(mqtt: Mqtt, client_id: str) -> BrokerAddress:
     """Return the broker of the configuration; raises ``EdgeError`` when its files cannot be used."""
     host, port, encrypted = mqtt.broker()
-    context = None
+    files = TlsFiles(mqtt.ca, mqtt.certificate, mqtt.key, mqtt.crl) if encrypted else None
     try:
-        if encrypted:
-            context = ssl.create_default_context(cafile=mqtt.ca)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if mqtt.certificate:
-                context.load_cert_chain(mqtt.certificate, mqtt.key)
+        if files:
+            files.context()
         password = Path(mqtt.password_file).read_text(encoding="utf-8").strip() if mqtt.password_file else None
     except (OSError, ValueError) as error:  # also what ssl raises
-        action = "check ca, certificate, key and password_file in [mqtt]; the key must belong to the certificate"
-        raise EdgeError("the files for the broker cannot be used", code="MQT-114", action=action) from error
-    return BrokerAddress(host, port, client_id, mqtt.keepalive_s, context, mqtt.username, password)
+        raise EdgeError(UNUSABLE.seen, code=UNUSABLE.code, action=UNUSABLE.action) from error
+    return BrokerAddress(host, port, client_id, mqtt.keepalive_s, files, mqtt.username, password)
+
+
+class _Client(paho.Client):
+    """paho with our own way to open a connection; a test sees to it that paho still takes it."""
+
+    dial: Callable[[], socket.socket]
+
+    def _create_socket_connection(self) -> socket.socket:
+        return self.dial()
+
+    def ping_every(self, most_s: int) -> None:
+        """Ping more often than the broker wants to be pinged; it may even have said: never."""
+        if not 0 < self._keepalive <= most_s:
+            self._keepalive = most_s
 
 
 class Transport:
-    """An MQTT connection. Every method is for the one thread that made it, but :meth:`wake`."""
+    """An MQTT connection. Every method is for the one thread that made it."""
 
     def __init__(
-        self, address: BrokerAddress, will: Message | None, on_message: Callable[[Message], None], wake_fd: int
-    ) -> None:
+        self, address: BrokerAddress, will: Message | None, on_message: Callable[[Message], None], wake_fd: int,
+        dialer: Dialer | None = None, cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:  # fmt: skip
+        """*dialer* knows the broker from earlier connections; connecting ends early once it is *cancelled*."""
         self.receive_maximum = 65_535
         self.max_packet_bytes = 268_435_455
         self.acked: list[tuple[int, int]] = []
@@ -131,38 +123,38 @@ class Transport:
         self._poll = select.poll()
         self._connected = False
         self._awaited: int | None = None
-        client = paho.Client(CallbackAPIVersion.VERSION2, address.client_id, protocol=paho.MQTTv5)
+        self._wire: Any = None
+        self._cancelled = cancelled
+        dialer = dialer or Dialer(address.host, address.port)
+        client = _Client(CallbackAPIVersion.VERSION2, address.client_id, protocol=paho.MQTTv5)
+        client.dial = lambda: dialer.dial(_CONNECT_S, cancelled)
         client.max_inflight_messages_set(0)  # the window is the publisher's
         if will is not None:
             client.will_set(will.topic, will.payload, 1, True, of_will(will.content_type, _WILL_DELAY_S))
-        if address.tls:
-            client.tls_set_context(address.tls)
         client.username_pw_set(address.username, address.password)
         client.connect_timeout = _CONNECT_S
         client.on_connect, client.on_disconnect = self._connack, self._disconnected
         client.on_publish, client.on_message = self._puback, self._received
-        client.on_subscribe = self._suback
+        client.on_subscribe, client.on_socket_open = self._suback, self._opened
         self._client = client
 
     def connect(self, subscriptions: Sequence[str]) -> None:
-        """Connect and subscribe, or raise :class:`TransportError`. Blocks at most about 10 s."""
+        """Connect and subscribe, or raise :class:`TransportError`. Each of its steps takes 5 s at most."""
         wanted = Properties(PacketTypes.CONNECT)
         wanted.SessionExpiryInterval = _SESSION_S
         wanted.MaximumPacketSize = _MAX_RECEIVED_BYTES
         address = self._address
         try:
+            if address.tls:
+                self._client.tls_set_context(address.tls.context())
             self._client.connect(address.host, address.port, address.keepalive_s, clean_start=False, properties=wanted)
-        except ssl.SSLCertVerificationError as error:
-            raise TransportError(
-                f"the broker's certificate is not accepted: {error.verify_message}", code="MQT-111",
-                action="check the broker's certificate, its name and the configured CA",
-            ) from error  # fmt: skip
+        except NotResolved as error:
+            raise TransportError(f"the name {address.host} is not resolved ({error})", code="MQT-118") from error
         except (OSError, ValueError) as error:
-            why = (
-                error.strerror if isinstance(error, OSError) and error.strerror else str(error) or type(error).__name__
-            )
+            if address.tls and not isinstance(error, Cancelled) and (trouble := explain(error, address.tls)):
+                raise _troubled(trouble) from error
+            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
             raise TransportError(f"no connection to {address.host}:{address.port} ({why})") from error
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._poll.register(self._wake_fd, select.POLLIN)
         self._until(lambda: self._connected, "the broker accepts the connection but not MQTT 5")
         if not subscriptions:
@@ -199,10 +191,20 @@ class Transport:
                 os.eventfd_read(self._wake_fd)
         happened = ready.get(sock.fileno(), 0)
         if pending or happened & ~select.POLLOUT:
-            self._client.loop_read()
+            self._read()
         if happened & select.POLLOUT:
             self._client.loop_write()
         self._client.loop_misc()
+
+    def _read(self) -> None:
+        try:
+            self._client.loop_read()
+        except (TransportError, MemoryError):
+            raise
+        except Exception as error:  # whatever paho stumbles over is of the broker's making
+            raise TransportError(
+                f"the broker sends what is not MQTT 5 ({type(error).__name__})", code="MQT-117"
+            ) from error
 
     def close(self) -> None:
         """Send what is queued, say goodbye (no last will) and close. Never raises."""
@@ -231,6 +233,8 @@ class Transport:
         while time.monotonic() < end:
             if done():
                 return
+            if self._cancelled():
+                break
             self.pass_once(0.1)
         raise TransportError(otherwise, code="MQT-103")
 
@@ -238,20 +242,32 @@ class Transport:
 
     def _connack(self, _c: Any, _u: Any, _flags: Any, reason: ReasonCode, properties: Properties | None) -> None:
         if reason.value >= FIRST_FAILURE:
-            self._ended = TransportError(
-                f"the broker refuses us: {reason.getName()} (0x{reason.value:02x})", reason=reason.value,
-                code="MQT-110", action="check user, password, certificate and the broker's access list",
-            )  # fmt: skip
+            self._ended = turned_away(reason.value, reason.getName())
+            return
+        if not getattr(properties, "RetainAvailable", 1) or not getattr(properties, "MaximumQoS", 1):
+            self._ended = TransportError(code="MQT-116")
             return
         self._connected = True
         self.receive_maximum = getattr(properties, "ReceiveMaximum", self.receive_maximum)
         self.max_packet_bytes = getattr(properties, "MaximumPacketSize", self.max_packet_bytes)
+        self._client.ping_every(self._address.keepalive_s)
 
     def _disconnected(self, _c: Any, _u: Any, flags: paho.DisconnectFlags, reason: ReasonCode, _p: Any) -> None:
         told = flags.is_disconnect_packet_from_server or reason.value == PROTOCOL_ERROR  # that one paho finds out
-        said = reason.value if told else None
-        ended = TransportError(f"the connection ended: {reason.getName()}", reason=said)
-        self._ended = self._ended or (taken_over() if said == TAKEN_OVER else ended)
+        ended = disconnected(reason.value, reason.getName(), told=flags.is_disconnect_packet_from_server)
+        if not (told or self._connected) and (trouble := self._trouble()):
+            ended = _troubled(trouble)
+        self._ended = self._ended or ended
+
+    def _opened(self, _c: Any, _u: Any, sock: Any) -> None:
+        self._wire = sock
+
+    def _trouble(self) -> Trouble | None:
+        """Return why the broker hung up before it answered, as far as TLS knows."""
+        if self._address.tls is None:
+            return closed_at_once()
+        found = self._wire.trouble if isinstance(self._wire, Wire) else None
+        return explain(found, self._address.tls) if found else None
 
     def _suback(self, _c: Any, _u: Any, mid: int, reasons: list[ReasonCode], _p: Any) -> None:
         if mid == self._awaited:

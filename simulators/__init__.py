@@ -12,7 +12,7 @@ What is here: ``idcard_sdt`` (ID-card reader), ``pad_serial`` (evaluation pad, f
 socket instead of a HID node); ``card_pcsc`` (a PC/SC service with readers and cards; ``python -m simulators.vpcd`` puts
 the same cards into a real one), ``camera_uvc`` (document camera over a desk), ``scanner_escl`` (network scanner);
 ``people`` (synthetic citizens), ``bench`` (all devices, for tests), ``scenario`` (what a person and a bad cable do, one
-action a line).
+action a line). No device, but what a window needs too: ``mqtt_broker``, a broker that does wrong what it is told to.
 
 What they do not do:
 
