@@ -8,33 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from edge import logs
-from edge.driver import Driver
-from edge.errors import EdgeError, JobCancelled, Unsupported
+from edge import answers, logs
+from edge.admission import Admitted, Gate
+from edge.audit import Auditor
+from edge.errors import EdgeError, JobCancelled
+from edge.freshness import take
 from edge.jobs import DeviceJob
 from edge.outbox import Outbox, Row
-from edge.requests import CODES, Asked, Refusal, check_size, parse, read_params
+from edge.permits import CANCEL, WINDOW, window_tier
+from edge.requests import Asked, Refusal, known_command, read_params
 from edge.supervisor import Supervisor
 from edge.topics import Topics
 from edge.transport import Message
-from edge.wire import Completion, CompletionCode, EventName, Progress, RequestAck, Told
+from edge.wire import Completion, CompletionCode, EventName, Progress, RequestAck
 from edge.wire import Reply as ReplyBody
 
 _MAX_WAITING = 8
 _MAX_HEARD = 256
-_REMEMBERED = 1000
 _LATE_S = 0.05  # so long after a job's deadline it is looked at
 _JSON = "application/json"
-_SEALED = "application/jose+json"
 _log = logs.get("commands")
 
 WindowCommand = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -58,16 +57,19 @@ class Commands:
         outbox: Outbox,
         topics: Topics,
         send: Callable[[Message], None],
-        open_sealed: Callable[[bytes], bytes],
+        gate: Gate,
     ) -> None:
         self.window_commands: dict[str, WindowCommand] = {}
         self.dropped = 0
         """Requests dropped without an answer: retained, or with no valid place to reply to."""
+        self.refused: Counter[str] = Counter()
+        """Requests that were not accepted, by code."""
         self._devices, self._outbox, self._topics = devices, outbox, topics
-        self._send, self._open_sealed = send, open_sealed
+        self._send, self._gate = send, gate
+        self._auditor = Auditor(lambda draft: outbox.commit_soon([draft]))
         self._running: dict[str, _Running] = {}
         self._waiting: dict[str, list[DeviceJob]] = {name: [] for name in devices}
-        self._done: OrderedDict[str, bytes] = OrderedDict(outbox.call(_load).result())
+        self._done: OrderedDict[str, bytes] = OrderedDict(outbox.call(answers.load).result())
         self._heard = self._handled = 0  # the one counts in the MQTT thread, the other in the event loop
         self._storing = 0
         self._idle = asyncio.Event()
@@ -91,18 +93,14 @@ class Commands:
             return
         reply = self._replier(message)
         name = (message.response_topic or "").rpartition("/")[2]
-        try:
-            check_size(message.payload)
-            sealed = message.content_type == _SEALED
-            body = self._open_sealed(message.payload) if sealed else message.payload
-            asked = parse(body, sealed=sealed)
-            if not self._seen(asked, reply):
-                self._begin(device, command, asked, reply)
-        except EdgeError as error:
-            self._refuse(error, reply, name)
-        except Exception as error:  # noqa: BLE001  # a bug of ours: whoever asked gets an answer all the same
-            _log.error("a request cannot be handled", exc_info=error)
-            self._refuse(EdgeError("the daemon cannot handle this request", code="SYS-106"), reply, name)
+        with self._refusing(reply, name):
+            admitted = self._gate.admit(message, device, command)
+            if self._seen(admitted.asked, reply):
+                return
+            if admitted.nonce is None:
+                self._begin(device, command, admitted, reply)
+            else:
+                self._use_up(device, command, admitted, reply)
 
     async def drain(self, wait_s: float) -> None:
         """Wait until all accepted requests are completed; whose driver takes longer than *wait_s* is cancelled."""
@@ -120,6 +118,36 @@ class Commands:
 
     # -- before it is accepted ----------------------------------------------------------------------
 
+    @contextlib.contextmanager
+    def _refusing(self, reply: Reply, request_id: str, signed: Asked | None = None) -> Iterator[None]:
+        """Answer whatever goes wrong inside with the completion of a request that is not accepted."""
+        try:
+            yield
+        except EdgeError as error:
+            self._refuse(error, reply, request_id, signed)
+        except Exception as error:  # noqa: BLE001  # a bug of ours: whoever asked gets an answer all the same
+            _log.error("a request cannot be handled", exc_info=error)
+            self._refuse(EdgeError("the daemon cannot handle this request", code="SYS-106"), reply, request_id)
+
+    def _use_up(self, device: str, command: str, admitted: Admitted, reply: Reply) -> None:
+        """Let a signed request begin once the store remembers that it was used."""
+        asked, nonce = admitted.asked, admitted.nonce
+
+        def taken(failed: BaseException | None) -> None:
+            self._storing -= 1
+            self._look_idle()
+            if failed is not None and self._seen(asked, reply):
+                return  # the same request came twice in one breath
+            with self._refusing(reply, asked.request_id, asked if failed is None else None):
+                if failed is not None:
+                    raise failed
+                self._begin(device, command, admitted, reply)
+
+        self._storing += 1
+        self._idle.clear()
+        stored = self._outbox.call(lambda db: take(db, nonce) if nonce else None)
+        stored.add_done_callback(lambda done: self._soon(taken, done.exception()))
+
     def _seen(self, asked: Asked, reply: Reply) -> bool:
         """Answer a request that came before; return whether it did."""
         if asked.request_id in self._running:
@@ -130,17 +158,21 @@ class Commands:
             return True
         return False
 
-    def _begin(self, device: str, command: str, asked: Asked, reply: Reply) -> None:
-        if device == "window":
-            self._run_window(command, asked, reply)
+    def _begin(self, device: str, command: str, admitted: Admitted, reply: Reply) -> None:
+        asked, permit = admitted.asked, admitted.permit
+        if device == WINDOW:
+            self._run_window(command, admitted, reply)
             return
         if device not in self._devices:
             raise Refusal("there is no such device", code="CMD-103", action="see the window's device/+/about topics")
         supervisor = self._devices[device]
-        if command == "cancel":
+        if command == CANCEL:
+            permit.check(supervisor.kind, CANCEL, "read")
             self._cancel(device, asked, reply)
             return
-        params = read_params(asked, _known(supervisor.driver, command))
+        known = known_command(supervisor.driver.commands, command)
+        permit.check(known.kind, command, known.tier)
+        params = read_params(asked, known)
         if not supervisor.usable:
             now = supervisor.current
             raise Refusal(
@@ -157,11 +189,13 @@ class Commands:
             finished=lambda rows, error: self._soon(self._finish, device, job, reply, rows, error),
         )  # fmt: skip
         ack = RequestAck(request_id=asked.request_id, position=len(waiting), deadline=asked.deadline_text)
+        if admitted.requester is not None and known.tier == "act":
+            self._auditor.accepted(admitted.requester, asked.request_id, device, command)
         timer = self._loop.call_at(asked.deadline + _LATE_S, job.look)
         self._running[asked.request_id] = _Running(ack, timer)
         self._idle.clear()
         waiting.append(job)
-        stored = self._outbox.call(lambda db: _store(db, asked.request_id, None))
+        stored = self._outbox.call(lambda db: answers.store(db, asked.request_id, None))
         stored.add_done_callback(lambda done: self._soon(self._start, supervisor, job, reply, ack, done.exception()))
 
     def _start(
@@ -184,44 +218,65 @@ class Commands:
             job.cancel()
         self._complete(reply, Completion(request_id=asked.request_id, code="ok", data={"cancelled": len(jobs)}))
 
-    def _run_window(self, command: str, asked: Asked, reply: Reply) -> None:
+    def _run_window(self, command: str, admitted: Admitted, reply: Reply) -> None:
         """Carry out a command to the daemon itself: quick, no device involved."""
+        asked, tier = admitted.asked, window_tier(command)
         if command not in self.window_commands:
             raise Refusal(f"the window knows {', '.join(sorted(self.window_commands))}", "unsupported", code="CMD-104")
+        admitted.permit.check(WINDOW, command, tier)
         data = dict(self.window_commands[command](asked.params))
         self._complete(reply, Completion(request_id=asked.request_id, code="ok", data=data))
 
-    def _refuse(self, error: EdgeError, reply: Reply, request_id: str) -> None:
-        """Send the completion that a request gets when it is not accepted; it is not remembered."""
+    def _refuse(self, error: EdgeError, reply: Reply, request_id: str, signed: Asked | None = None) -> None:
+        """Send the completion that a request gets when it is not accepted.
+
+        It is remembered, until the daemon ends, only for a *signed* one: that cannot be tried a second time.
+        """
         code: CompletionCode = error.completion if isinstance(error, Refusal) else "invalid"
-        _log.info("request refused", extra={"fields": {"code": error.code, "completion": code}})
-        reply(Completion(request_id=request_id, code=code, error=_told(error)))
+        self.refused[error.code] += 1
+        if logs.worth_a_line(self.refused[error.code]):
+            fields = {"code": error.code, "completion": code, "count": self.refused[error.code]}
+            _log.info("request refused", extra={"fields": fields})
+        if isinstance(error, Refusal):
+            self._auditor.refused(error)
+        completion = Completion(request_id=request_id, code=code, error=answers.told(error))
+        if signed is not None:
+            self._remember(request_id, msgspec.json.encode(completion))
+        reply(completion)
 
     # -- after it was accepted ----------------------------------------------------------------------
 
     def _finish(self, device: str, job: DeviceJob, reply: Reply, rows: Sequence[Row], error: EdgeError | None) -> None:
         self._waiting[device].remove(job)
         events = tuple(EventName(id=row.id, seq=str(row.seq), type=row.type) for row in rows)
-        told = _told(error) if error is not None else None
-        self._complete(reply, Completion(request_id=job.request_id, code=_code(error), events=events, error=told))
+        told = answers.told(error) if error is not None else None
+        self._complete(
+            reply, Completion(request_id=job.request_id, code=answers.ending(error), events=events, error=told)
+        )
 
     def _complete(self, reply: Reply, completion: Completion) -> None:
         """Store *completion*, then send it."""
         self._storing += 1
         self._idle.clear()
         stored = msgspec.json.encode(completion)
-        kept = self._outbox.call(lambda db: _store(db, completion.request_id, stored))
+        kept = self._outbox.call(lambda db: answers.store(db, completion.request_id, stored))
         kept.add_done_callback(lambda _kept: self._soon(self._completed, reply, completion, stored))
 
     def _completed(self, reply: Reply, completion: Completion, stored: bytes) -> None:
         self._storing -= 1
-        self._done[completion.request_id] = stored
-        while len(self._done) > _REMEMBERED:
-            self._done.popitem(last=False)
+        self._remember(completion.request_id, stored)
         running = self._running.pop(completion.request_id, None)
         if running is not None:
             running.timer.cancel()
         reply(completion)
+        self._look_idle()
+
+    def _remember(self, request_id: str, completion: bytes) -> None:
+        self._done[request_id] = completion
+        while len(self._done) > answers.REMEMBERED:
+            self._done.popitem(last=False)
+
+    def _look_idle(self) -> None:
         if not (self._running or self._storing):
             self._idle.set()
 
@@ -241,43 +296,3 @@ class Commands:
     def _soon(self, work: Callable[..., None], *args: Any) -> None:
         """Run *work* in the event loop, from any thread."""
         self._loop.call_soon_threadsafe(work, *args)
-
-
-def _known(driver: Driver, command: str) -> type[Any]:
-    """Return the parameter type of *command*; raises :class:`Refusal` when the driver does not know it."""
-    for known in driver.commands:
-        if known.command == command:
-            return known
-    names = ", ".join(known.command for known in driver.commands) or "no commands"
-    raise Refusal(f"this device knows {names}", "unsupported", code="CMD-104")
-
-
-def _code(error: EdgeError | None) -> CompletionCode:
-    if error is None:
-        return "ok"
-    if isinstance(error, JobCancelled):
-        return "timed-out" if error.code == "CMD-107" else "cancelled"
-    if isinstance(error, Unsupported):
-        return "unsupported"
-    return "device-error"
-
-
-def _told(error: EdgeError) -> Told:
-    return Told(code=error.code, message=error.message, action=error.action)
-
-
-def _load(db: sqlite3.Connection) -> list[tuple[str, bytes]]:
-    """Return the stored completions, oldest first; a request without one was cut off by the daemon's end."""
-    query = "SELECT id, completion FROM request ORDER BY rowid DESC LIMIT ?"
-    kept = reversed(db.execute(query, (_REMEMBERED,)).fetchall())
-    return [(request_id, completion or _cut_off(request_id)) for request_id, completion in kept]
-
-
-def _cut_off(request_id: str) -> bytes:
-    told = Told(code="CMD-109", message=CODES["CMD-109"], action="send a new request if it is still wanted")
-    return msgspec.json.encode(Completion(request_id=request_id, code="device-error", error=told))
-
-
-def _store(db: sqlite3.Connection, request_id: str, completion: bytes | None) -> None:
-    db.execute("INSERT OR REPLACE INTO request VALUES (?, ?, ?)", (request_id, time.time(), completion))
-    db.execute("DELETE FROM request WHERE rowid <= (SELECT max(rowid) FROM request) - ?", (_REMEMBERED,))

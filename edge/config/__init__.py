@@ -14,16 +14,31 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from edge.config.command_rules import check_requests
 from edge.config.findings import CODES, Findings
-from edge.config.rules import FILES, NamedFiles, check_mqtt, check_public_key, read_file
-from edge.config.tables import Blobs, Config, Device, DeviceTable, Document, Log, Mqtt, Paths, Subscriber, Window
+from edge.config.identity import check_identity
+from edge.config.keys import check_sealing
+from edge.config.rules import FILES, NamedFiles, check_mqtt, read_file
+from edge.config.tables import (
+    Blobs,
+    Config,
+    Device,
+    DeviceTable,
+    Document,
+    Log,
+    Mqtt,
+    Paths,
+    Sealing,
+    Subscriber,
+    Window,
+)
 from edge.config.walk import walk
 from edge.errors import ConfigError, Problem, quoted
 from edge.links.address import Address, parse_address, place_of
 from edge.registry import Registry
 from edge.toml_lines import Path, key_lines
 
-__all__ = ["CODES", "Blobs", "Config", "Device", "Log", "Mqtt", "Paths", "Subscriber", "Window", "load"]
+__all__ = ["CODES", "Blobs", "Config", "Device", "Log", "Mqtt", "Paths", "Sealing", "Subscriber", "Window", "load"]
 
 _MAX_DEPTH = 16
 
@@ -60,7 +75,7 @@ def _read(file: str) -> str:
 def _build(document: dict[str, Any], found: Findings, environ: Mapping[str, str]) -> Config:
     """Check everything that can be checked, whatever else is wrong, and then make a :class:`Config`."""
     tables: Document = walk(document, Document, (), found)
-    window, mqtt = (value if isinstance(value := document.get(name), dict) else {} for name in ("window", "mqtt"))
+    window, mqtt, sealing = (_table(document, name) for name in ("window", "mqtt", "sealing"))
     lab = window.get("lab") is True
     files = NamedFiles(environ, found, lab=lab)
     registry = Registry([name for name in _items(window.get("allow_drivers")) if isinstance(name, str)])
@@ -69,12 +84,13 @@ def _build(document: dict[str, Any], found: Findings, environ: Mapping[str, str]
     personal = [where for where, device in devices.items() if device.personal]
     check_mqtt(mqtt, files, found, lab=lab, personal=bool(personal))
     subscribers = _entries(document, "subscriber")
-    for where, key in _texts(subscribers, "key").items():
-        if (data := files.read(where, key)) is not None:
-            check_public_key(where, data, found)
-    for where in personal if not lab and not any("key" in table for _, table in subscribers) else ():
+    check_sealing(sealing, _texts(subscribers, "key"), files, found)
+    unsealed = not any("key" in table for _, table in subscribers) and (not lab or bool(sealing))
+    for where in personal if unsealed else ():
         action = "add key to a [[subscriber]], or on a test PC lab = true to [window]"
         found.add(where, "CFG-144", "personal data, but no subscriber has a key to seal it to", action)
+    check_identity(window, mqtt, files, found)
+    check_requests(document, files, devices.values(), found)
     found.unique("name", "CFG-114", _texts(entries, "name"))
     found.unique("name", "CFG-114", _texts(subscribers, "name"))
     nodes = _texts([entry for entry in entries if entry[1].get("enabled") is not False], "address")
@@ -86,6 +102,11 @@ def _build(document: dict[str, Any], found: Findings, environ: Mapping[str, str]
         paths=tables.paths.resolved(environ),
         log=tables.log,
         blobs=tables.blobs,
+        outbox=tables.outbox,
+        retention=tables.retention,
+        sealing=tables.sealing,
+        commands=tables.commands,
+        requesters=tuple(replace(one, key=files.place(one.key)) for one in tables.requester),
         subscribers=tuple(replace(one, key=one.key and files.place(one.key)) for one in tables.subscriber),
         devices=tuple(devices.values()),
         warnings=tuple(found.warnings),
@@ -128,6 +149,10 @@ def _device(table: dict[str, Any], where: Path, registry: Registry, found: Findi
         settings=settings,
         personal=personal and common.get("enabled") is not False,
     )
+
+
+def _table(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return value if isinstance(value := document.get(name), dict) else {}
 
 
 def _items(value: object) -> list[Any]:

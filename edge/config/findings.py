@@ -39,6 +39,15 @@ CODES: Mapping[str, str] = {
     "CFG-151": "secret file open to every user (a warning in lab mode)",
     "CFG-152": "named file holds something else",
     "CFG-153": "private key where a public one belongs",
+    "CFG-160": "the client certificate does not name this window",
+    "CFG-161": "allowed command that does not exist",
+    "CFG-162": "key of two requesters",
+    "CFG-170": "every key of a subscriber has expired",
+    "CFG-171": "the last key of a subscriber expires soon (a warning)",
+    "CFG-172": "too many keys to seal to",
+    "CFG-173": "two different keys with one kid",
+    "CFG-174": "what should seal cannot be loaded",
+    "CFG-175": "key that the configured provider refuses",
 }
 
 

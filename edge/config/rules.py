@@ -9,8 +9,6 @@ from ipaddress import ip_address
 from pathlib import Path as FilePath
 from typing import Any
 
-import msgspec
-
 from edge.config.findings import Findings
 from edge.errors import ConfigError, Problem, quoted
 from edge.links.address import split_host
@@ -19,6 +17,7 @@ from edge.toml_lines import Path
 _MAX_BYTES = 1 << 20
 FILES = {
     "ca": b"BEGIN CERTIFICATE",
+    "crl": b"BEGIN X509 CRL",
     "certificate": b"BEGIN CERTIFICATE",
     "key": b"PRIVATE KEY",
     "password_file": b"",
@@ -72,6 +71,13 @@ class NamedFiles:
         """Return the path that *name* stands for: itself, or where systemd put ``credential:NAME``."""
         return f"{self._credentials}/{name.removeprefix(_CREDENTIAL)}" if name.startswith(_CREDENTIAL) else name
 
+    def content(self, name: str) -> bytes | None:
+        """Return what is in the file *name*, or ``None`` without a word: :meth:`read` has said why."""
+        try:
+            return read_file(self.place(name))[0]
+        except ValueError:
+            return None
+
     def read(self, path: Path, name: str, *, secret: bool = False) -> bytes | None:
         """Return what is in the file *name* (of the key at *path*), or ``None`` after saying why not.
 
@@ -96,24 +102,6 @@ class NamedFiles:
         return data
 
 
-def check_public_key(path: Path, data: bytes, found: Findings) -> None:
-    """Report why *data* is not the public JWK of a subscriber."""
-    try:
-        jwk = msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        jwk = {}
-    if "d" in jwk or "k" in jwk or b"PRIVATE KEY" in data:
-        action = "put only the public half here, and make a new key: this one has left its owner"
-        found.add(path, "CFG-153", "key: the file holds a private key", action)
-        return
-    wanted = {"kty": ("EC",), "crv": ("P-256",), "use": ("enc", None), "alg": ("ECDH-ES+A256KW", None)}
-    wrong = [name for name, values in wanted.items() if jwk.get(name) not in values]
-    wrong += [name for name in ("x", "y") if not re.fullmatch(r"[\w-]{43}", str(jwk.get(name)), re.ASCII)]
-    if wrong:
-        cause = f"key: the file holds no public JWK (EC, P-256, use enc); wrong: {', '.join(wrong)}"
-        found.add(path, "CFG-152", cause, "get the file from the back office again")
-
-
 def check_mqtt(mqtt: Mapping[str, Any], files: NamedFiles, found: Findings, *, lab: bool, personal: bool) -> None:
     """Report what is wrong in ``[mqtt]`` beyond its types; *personal*: a device delivers personal data."""
     given = {key: value for key, value in mqtt.items() if isinstance(value, str)}
@@ -123,7 +111,12 @@ def check_mqtt(mqtt: Mapping[str, Any], files: NamedFiles, found: Findings, *, l
             what = FILES[key].decode().removeprefix("BEGIN ").lower()
             cause = f"{key}: the file is encrypted, or holds no {what} in PEM form"
             found.add(("mqtt", key), "CFG-152", cause, "name the right file")
-    for key, other in (("certificate", "key"), ("key", "certificate"), ("password_file", "username")):
+    for key, other in (
+        ("certificate", "key"),
+        ("key", "certificate"),
+        ("certificate_name", "certificate"),
+        ("password_file", "username"),
+    ):
         if key in mqtt and other not in mqtt:
             found.add(("mqtt", key), "CFG-115", f"{key} is given without {other}", f"add {other}")
     if lab and "certificate" in mqtt:
@@ -139,7 +132,7 @@ def check_mqtt(mqtt: Mapping[str, Any], files: NamedFiles, found: Findings, *, l
 
 
 def _check_plain(mqtt: Mapping[str, Any], found: Findings, *, alone: bool, personal: bool) -> None:
-    for key in {"ca", "certificate", "key"} & mqtt.keys():
+    for key in {"ca", "crl", "certificate", "key"} & mqtt.keys():
         found.add(("mqtt", key), "CFG-115", f"mqtt:// does not use {key}", f"write mqtts:// in url, or delete {key}")
     action = "write mqtts:// in url and add ca"
     if personal and not alone:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from edge import permits
 from edge.config.rules import parse_broker
 from edge.driver import Driver, Settings
 from edge.errors import Problem
@@ -51,7 +52,9 @@ class Mqtt(_Table, frozen=True, kw_only=True):
 
     url: str
     ca: str | None = None
+    crl: str | None = None
     certificate: str | None = None
+    certificate_name: Text | None = None
     key: str | None = None
     username: Text | None = None
     password_file: str | None = None
@@ -77,11 +80,47 @@ class Blobs(_Table, frozen=True, kw_only=True):
     reserve_mb: Annotated[int, Meta(ge=0, le=1_000_000)] = 512
 
 
+class OutboxTable(_Table, frozen=True, kw_only=True):
+    """``[outbox]``: how much disk events may use, and how much of it must stay free then. In 10^6 bytes."""
+
+    max_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 1024
+    reserve_mb: Annotated[int, Meta(ge=1, le=1_000_000)] = 64
+
+
+class Retention(_Table, frozen=True, kw_only=True):
+    """``[retention]``: how long events are kept that nobody confirms: classes 0 and 1, class 2, class 3."""
+
+    public_days: Annotated[int, Meta(ge=1, le=365)] = 30
+    personal_days: Annotated[int, Meta(ge=1, le=90)] = 7
+    sensitive_hours: Annotated[int, Meta(ge=1, le=720)] = 24
+
+
 class Subscriber(_Table, frozen=True, kw_only=True):
-    """``[[subscriber]]``: a back office whose acknowledgements count; ``key`` is its public JWK's path."""
+    """``[[subscriber]]``: a back office whose acknowledgements count; ``key`` is its public JWK's or JWK Set's path."""
 
     name: Name
     key: str | None = None
+
+
+class Sealing(_Table, frozen=True, kw_only=True):
+    """``[sealing]``: a foreign package that seals instead of us (``edge.seal_provider``)."""
+
+    provider: Text = "jose"
+    package: Text | None = None
+
+
+class Commands(_Table, frozen=True, kw_only=True):
+    """``[commands]``: what may be asked for; a requester's own ``allow`` stands for this one."""
+
+    allow: tuple[Text, ...] = permits.DEFAULT
+
+
+class Requester(_Table, frozen=True, kw_only=True):
+    """``[[requester]]``: whose signed requests are taken, and then no others; ``key`` is a public JWK's path."""
+
+    name: Name
+    key: str
+    allow: tuple[Text, ...] | None = None
 
 
 class DeviceTable(_Table, frozen=True, kw_only=True):
@@ -98,6 +137,11 @@ class Document(_Table, frozen=True, kw_only=True):
     paths: Paths = Paths()
     log: Log = Log()
     blobs: Blobs = Blobs()
+    outbox: OutboxTable = OutboxTable()
+    retention: Retention = Retention()
+    commands: Commands = Commands()
+    requester: Annotated[tuple[Requester, ...], Meta(max_length=16)] = ()
+    sealing: Sealing = Sealing()
     subscriber: Annotated[tuple[Subscriber, ...], Meta(max_length=16)] = ()
     device: Annotated[tuple[dict[str, Any], ...], Meta(max_length=64)] = ()
 
@@ -124,6 +168,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     paths: Paths
     log: Log
     blobs: Blobs
+    outbox: OutboxTable
+    retention: Retention
+    sealing: Sealing
+    commands: Commands
+    requesters: tuple[Requester, ...]
     subscribers: tuple[Subscriber, ...]
     devices: tuple[Device, ...]
     warnings: tuple[Problem, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.config.broken import JWK, KEY, TCP, TLS, URL, WINDOW, Broken, at, broken, keyed, url
+from tests.config.broken import JWK, KEY, TCP, TLS, URL, WINDOW, Broken, at, broken, url
 
 ADDRESSES = [
     at("bare-node", "CFG-131", "/dev/ttyUSB0", 'did you mean "serial:///dev/ttyUSB0"'),
@@ -122,18 +122,4 @@ FILES = [
     ),
     broken("no-credential", "CFG-150", KEY, 'key = "credential:windowkey" #!', "No such file"),
     broken("credential-elsewhere", "CFG-150", KEY, 'key = "credential:../window.key" #!', "credential:NAME"),
-    keyed("jwk-missing", "@/none.jwk", "CFG-150", "key: ", "No such file"),
-    keyed("jwk-not-json", "@/ca.pem", "CFG-152", "holds no public JWK", "get the file from the back office again"),
-    keyed("jwk-list", "@/list.jwk", "CFG-152", "wrong: kty, crv, x, y"),
-    keyed("jwk-set", "@/set.jwk", "CFG-152", "holds no public JWK"),
-    keyed("jwk-deep", "@/deep.jwk", "CFG-152", "holds no public JWK"),
-    keyed("jwk-large", "@/large.jwk", "CFG-150", "it is no ordinary file"),
-    keyed("jwk-rsa", "@/rsa.jwk", "CFG-152", "wrong: kty, crv, x, y"),
-    keyed("jwk-p384", "@/p384.jwk", "CFG-152", "wrong: crv"),
-    keyed("jwk-for-signatures", "@/sign.jwk", "CFG-152", "wrong: use"),
-    keyed("jwk-cut-off", "@/short.jwk", "CFG-152", "wrong: y"),
-    keyed("jwk-private", "@/private.jwk", "CFG-153", "holds a private key", "make a new key"),
-    keyed("jwk-symmetric", "@/secret.jwk", "CFG-153", "holds a private key"),
-    keyed("jwk-private-pem", "@/open.key", "CFG-153", "holds a private key"),
-    broken("jwk-number", "CFG-112", JWK, "key = 1 #!", "key: expected a text, got a value that is not shown"),
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge import config, registry
+from tests.support.authority import Authority
 
 GOOD = """\
 [window]
@@ -47,11 +48,12 @@ timeout_s = 30
 
 POINT = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU"
 PUBLIC = {"kty": "EC", "crv": "P-256", "x": POINT, "y": POINT, "use": "enc"}
+OTHER = {**PUBLIC, "x": POINT[::-1]}
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMII=\n-----END CERTIFICATE-----\n"
 PRIVATE = "-----BEGIN PRIVATE KEY-----\nMII=\n-----END PRIVATE KEY-----\n"
 FILES = {
     "ca.pem": CERTIFICATE,
-    "window.pem": CERTIFICATE,
+    "damaged.pem": CERTIFICATE,
     "window.key": PRIVATE,
     "open.key": PRIVATE,
     "swapped.key": CERTIFICATE,
@@ -59,6 +61,8 @@ FILES = {
     "password": "correct horse\n",
     "case.jwk": json.dumps(PUBLIC),
     "no-use.jwk": json.dumps({key: value for key, value in PUBLIC.items() if key != "use"}),
+    "requester.jwk": json.dumps({**PUBLIC, "use": "sig"}),
+    "edwards.jwk": json.dumps({"kty": "OKP", "crv": "Ed25519", "x": POINT[::-1]}),
     "private.jwk": json.dumps({**PUBLIC, "d": POINT}),
     "secret.jwk": json.dumps({"kty": "oct", "k": POINT}),
     "p384.jwk": json.dumps({**PUBLIC, "crv": "P-384"}),
@@ -68,6 +72,19 @@ FILES = {
     "set.jwk": json.dumps({"keys": [PUBLIC]}),
     "list.jwk": json.dumps([PUBLIC]),
     "deep.jwk": "[" * 100_000,
+    "empty-set.jwk": json.dumps({"keys": []}),
+    "odd-set.jwk": json.dumps({"keys": [3]}),
+    "half-set.jwk": json.dumps({"keys": [PUBLIC, {**PUBLIC, "use": "sig", "y": POINT[:-1]}]}),
+    "private-set.jwk": json.dumps({"keys": [PUBLIC, {**PUBLIC, "d": POINT}]}),
+    "kid.jwk": json.dumps({**PUBLIC, "kid": 5}),
+    "exp.jwk": json.dumps({**PUBLIC, "exp": "2030-01-01"}),
+    "expired.jwk": json.dumps({**PUBLIC, "exp": 1_000_000_000}),
+    "expired-set.jwk": json.dumps({"keys": [{**PUBLIC, "exp": 1_000_000_000}, {**OTHER, "exp": 1_100_000_000}]}),
+    "old-and-new.jwk": json.dumps({"keys": [{**PUBLIC, "exp": 1_000_000_000}, OTHER]}),
+    "many.jwk": json.dumps({"keys": [{**PUBLIC, "kid": str(n), "x": f"{n:A>43}"} for n in range(33)]}),
+    "one-kid.jwk": json.dumps({"keys": [{**PUBLIC, "kid": "2026"}, {**OTHER, "kid": "2026"}]}),
+    "kid-a.jwk": json.dumps({**PUBLIC, "kid": "2026"}),
+    "kid-b.jwk": json.dumps({**OTHER, "kid": "2026"}),
 }
 
 Write = Callable[[str | bytes], Path]
@@ -85,6 +102,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, content in FILES.items():
         (folder / name).write_text(content, encoding="utf-8")
         (folder / name).chmod(0o644)
+    authority = Authority(folder / "authority")
+    (folder / "crl.pem").write_bytes(authority.revocations().read_bytes())
+    for name, other in (
+        ("window", "w03.songjiang-district"),
+        ("neighbour", "w04.songjiang-district"),
+        ("pc", "pc-0312"),
+    ):
+        issued = authority.issue(other, file=name, hosts=())
+        (folder / f"{name}.pem").write_bytes(issued.certificate.read_bytes())
     for name in ("window.key", "encrypted.key", "swapped.key", "password"):
         (folder / name).chmod(0o600)
     (folder / "credentials").mkdir()

@@ -10,7 +10,7 @@ import pytest
 
 from edge import config
 from edge.errors import ConfigError, Problem
-from tests.config import broken, broken_rules
+from tests.config import broken, broken_commands, broken_keys, broken_rules
 from tests.config.conftest import GOOD, Write
 
 Load = Callable[[str | bytes], config.Config]
@@ -18,6 +18,7 @@ Load = Callable[[str | bytes], config.Config]
 CORPUS = [
     *broken.NOT_TOML, *broken.KEYS, *broken.VALUES, *broken.SETTINGS, *broken.DRIVERS,
     *broken_rules.ADDRESSES, *broken_rules.BROKER, *broken_rules.FILES,
+    *broken_commands.REQUESTS, *broken_commands.IDENTITY, *broken_keys.KEYS,
 ]  # fmt: skip
 SECRETS = ["hunter2", "correct horse", "MIIsecret"]
 
@@ -47,7 +48,7 @@ def test_the_corpus_is_large_and_its_names_are_unique() -> None:
 
 
 def test_every_code_is_known_and_in_the_corpus() -> None:
-    elsewhere = {"CFG-100", "CFG-101", "CFG-102", "CFG-121", "CFG-145"}
+    elsewhere = {"CFG-100", "CFG-101", "CFG-102", "CFG-121", "CFG-145", "CFG-171", "CFG-175"}
     assert {case.code for case in CORPUS} == config.CODES.keys() - elsewhere
 
 

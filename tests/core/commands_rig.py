@@ -11,11 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from edge.admission import Gate
 from edge.commands import Commands
 from edge.driver import DeviceInfo, Settings
 from edge.envelope import Draft, EnvelopeRenderer
 from edge.events import ReadCard
 from edge.outbox import Outbox
+from edge.permits import TIERS, Permit
 from edge.port import DevicePort
 from edge.sealing import JweSealer, new_key, opened
 from edge.supervisor import Supervisor
@@ -27,6 +29,12 @@ from tests.support.window import BASE, HALL, WINDOW
 
 PAD, CARD = "pad-1", "id-1"
 WINDOW_KEY = new_key()
+EVERYTHING = Permit(frozenset(TIERS))
+
+
+def open_gate(**rules: Any) -> Gate:
+    """Return the gate of a window where everything is allowed, but for *rules*."""
+    return Gate(f"{HALL}/{WINDOW}", lambda body: opened(body, [WINDOW_KEY])[0], **{"permit": EVERYTHING, **rules})
 
 
 class TellsCards(Told):
@@ -37,7 +45,7 @@ class TellsCards(Told):
 class Counter:
     """The daemon's command desk, and what it has replied, by request."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, gate: Gate) -> None:
         renderer = EnvelopeRenderer(HALL, WINDOW)
         self.outbox = Outbox(folder / "outbox.db", renderer.render, lambda _rows: None)
         self.outbox.open()
@@ -49,7 +57,7 @@ class Counter:
             self.outbox,
             Topics(HALL, WINDOW),
             self.sent.append,
-            lambda body: opened(body, [WINDOW_KEY])[0],
+            gate,
         )
         self.commands.window_commands = {"case-open": dict}
 
@@ -116,9 +124,9 @@ def request(
 
 
 @asynccontextmanager
-async def counter(folder: Path) -> AsyncIterator[Counter]:
+async def counter(folder: Path, gate: Gate | None = None) -> AsyncIterator[Counter]:
     """Lend a command desk whose devices are ready."""
-    desk = Counter(folder)
+    desk = Counter(folder, gate or open_gate())
     tasks = [asyncio.create_task(device.run()) for device in desk.devices.values()]
     try:
         await wait_until_async(lambda: all(device.usable for device in desk.devices.values()))
