@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers._camera_source import Frame
+from drivers._picture_checks import reduced
 
 Glance = NDArray[Any]
 LOOK_S = 0.2
@@ -20,8 +21,8 @@ _SHARE = 0.004
 
 
 def glance(jpeg: bytes) -> Glance | None:
-    """Return a small gray picture of *jpeg*; an eighth of the size is decoded quickly. ``None``: it is broken."""
-    small = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    """Return a small gray picture of *jpeg*. ``None``: it is broken, or says that it is huge."""
+    small = reduced(jpeg)
     return None if small is None else cv2.blur(small, (3, 3))
 
 

@@ -6,12 +6,9 @@ from collections import deque
 from collections.abc import Callable
 from statistics import median
 
-import cv2
-import numpy as np
-
 from drivers import _camera_problems as problems
 from drivers._camera_source import Frame, Source
-from drivers._picture_checks import is_flat
+from drivers._picture_checks import is_flat, reduced
 
 FROZEN_S = 1.6
 """Equal pictures for so long: no real sensor is so quiet."""
@@ -99,5 +96,5 @@ class Stream:
             self._same_since = None
         elif self._same_since is None:
             self._same_since = before.at
-            small = cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_8)
+            small = reduced(frame.jpeg)
             self._flat = small is not None and is_flat(small)

@@ -13,6 +13,7 @@ from drivers import _sdt_tables as tables
 from drivers._card_social import ITEMS, Found
 from drivers._sdt_record import check_character, iso_date
 from edge.events import Coded, SmartCardField, SmartCardWarning, SocialSecurityCard
+from edge.secret import Secret
 
 _FILLING = " \u3000"
 _NUMBER_DIGITS = 17
@@ -22,14 +23,14 @@ _WHOLE_NAME = ITEMS["name"].size
 def digits(value: bytes, size: int) -> str:
     """Return a number: BCD without its F, or the ASCII digits that some issuers write into twice the room."""
     if len(value) == 2 * size and value.isdigit():
-        return value.decode("ascii")
-    return value.hex().upper().rstrip("F")
+        return Secret(value.decode("ascii"))
+    return Secret(value.hex().upper().rstrip("F"))
 
 
 def text(value: bytes) -> str:
     """Return a text without its padding (00, and FF where nothing was written). GB 18030 holds all of GBK."""
     raw = value.rstrip(b"\xff").split(b"\0")[0]
-    return raw.decode("gb18030", errors="replace").rstrip(_FILLING)
+    return Secret(raw.decode("gb18030", errors="replace").rstrip(_FILLING))
 
 
 def day(value: bytes) -> str | None:
@@ -90,7 +91,7 @@ def _warnings(found: Found, said: Mapping[SmartCardField, object], today: dt.dat
     odd: list[SmartCardWarning] = []
     if any(len(value) != ITEMS[name].size for name, value in found.values.items()):
         odd.append("unusual-length")
-    if "number" in said and not _number_is_right(str(said["number"])):
+    if "number" in said and not _number_is_right(number if isinstance(number := said["number"], str) else ""):
         odd.append("check-digit")
     until = said.get("valid_until")
     if isinstance(until, str) and until < today.isoformat():

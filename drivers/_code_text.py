@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from edge.secret import Secret
+
 Encoding = Literal["utf-8", "gb18030", "latin-1"]
 
 _ROWS: tuple[tuple[str, str, str], ...] = (
@@ -56,16 +58,16 @@ def decode(data: bytes, encoding: Literal["auto"] | Encoding) -> tuple[str, Enco
     """
     if encoding in ("auto", "utf-8"):
         try:
-            return data.decode("utf-8"), "utf-8", None
+            return Secret(data.decode("utf-8")), "utf-8", None
         except UnicodeDecodeError:
             if encoding == "utf-8":
-                return data.decode("utf-8", "replace"), "utf-8", data
+                return Secret(data.decode("utf-8", "replace")), "utf-8", data
     if encoding != "latin-1":
         try:
-            text = data.decode("gb18030")
+            text = Secret(data.decode("gb18030"))
         except UnicodeDecodeError:
             if encoding == "gb18030":
-                return data.decode("gb18030", "replace"), "gb18030", data
+                return Secret(data.decode("gb18030", "replace")), "gb18030", data
         else:
             return text, "gb18030", None if text.encode("gb18030", "replace") == data else data
-    return data.decode("latin-1"), "latin-1", None
+    return Secret(data.decode("latin-1")), "latin-1", None

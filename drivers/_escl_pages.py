@@ -8,7 +8,16 @@ from typing import Literal, cast
 
 from drivers._escl_problems import device_error
 from drivers._picture_pdf import pdf_of_jpeg
-from drivers._scan_pages import BadPageError, PageFacts, check_page, media_type_of, pdf_image, with_dpi
+from drivers._scan_pages import (
+    MOST_DECODED,
+    BadPageError,
+    HugePageError,
+    PageFacts,
+    check_page,
+    media_type_of,
+    pdf_image,
+    with_dpi,
+)
 from edge.events import MediaType
 
 _APP0_END = 20
@@ -28,12 +37,14 @@ class Sheet:
 
 
 def check(data: bytes, dpi: int) -> Sheet:
-    """Return *data* as a page; raises ESC-141 for one that is damaged or cut off."""
+    """Return *data* as a page; raises ESC-141 for one that is damaged or cut off, ESC-144 for a huge one."""
     media_type = media_type_of(data)
     if media_type is None:
         raise device_error("ESC-141")
     try:
         facts = check_page(data, media_type)
+    except HugePageError as error:
+        raise device_error("ESC-144") from error
     except BadPageError as error:
         raise device_error("ESC-141") from error
     if not facts.complete:
@@ -79,6 +90,8 @@ def _sheet(data: bytes, media_type: str, facts: PageFacts) -> Sheet:
 
 
 def _recoded(sheet: Sheet, media_type: MediaType, dpi: int, *, turn: bool) -> Sheet:
+    if sheet.width * sheet.height > MOST_DECODED:
+        raise device_error("ESC-144")
     import cv2
     import numpy as np
 

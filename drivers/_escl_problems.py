@@ -46,6 +46,7 @@ CODES: dict[str, str] = {
     "ESC-141": "a page arrived damaged from the scanner",
     "ESC-142": "the scanner does not get a page ready",
     "ESC-143": "the scanner ended the job by itself",
+    "ESC-144": "a page has more pixels than this PC can take",
 }
 _REST = "then scan the rest of the pages"
 _RESTART = "switch the scanner off and on again; if it stays, call its supplier"
@@ -76,6 +77,7 @@ _KINDS: Mapping[str, tuple[type[EdgeError], str | None]] = {
     "ESC-141": (DeviceProtocol, "scan this page again; if it stays, check the network cable"),
     "ESC-142": (DeviceTimeout, "switch the scanner off and on again"),
     "ESC-143": (DeviceFault, f"look at the scanner's display, {_REST}"),
+    "ESC-144": (DeviceProtocol, "scan at a lower resolution, or as JPEG"),
 }
 _REASONS: Mapping[str, StopReason] = {
     "ESC-131": "jam",

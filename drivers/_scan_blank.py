@@ -10,7 +10,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from drivers._scan_pages import BadPageError, check_page, pdf_image
+from drivers._scan_pages import MOST_DECODED, BadPageError, check_page, pdf_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,7 +60,7 @@ def is_blank(data: bytes, media_type: str, level: float, dpi: int | None = None)
         facts = check_page(data, media_type)
     except BadPageError:
         return False
-    if not facts.complete:
+    if not facts.complete or facts.width * facts.height > MOST_DECODED:
         return False
     dots = _dpi(facts.dpi or dpi, facts.height, facts.width)
     picture = _decoded(data, dots)

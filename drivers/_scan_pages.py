@@ -25,10 +25,18 @@ _INCH_IN_POINTS = 72
 _INCH_IN_METRES = 0.0254
 _INCH_IN_CM = 2.54
 _MAX_DPI = 20_000
+MOST_PIXELS = 300_000_000
+"""Of any page: A3 at 1200 dpi has 278 million."""
+MOST_DECODED = 150_000_000
+"""Of a page that is decoded, which takes three bytes a pixel at least: A4 at 1200 dpi has 139 million."""
 
 
 class BadPageError(ValueError):
     """These bytes are no page of the media type that they are said to be."""
+
+
+class HugePageError(BadPageError):
+    """The page says that it has more pixels than a page can have: it is never decoded."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ def check_page(data: bytes, media_type: str) -> PageFacts:
         raise BadPageError(f"{len(data)} bytes are no {media_type}") from error
     if width < 1 or height < 1:
         raise BadPageError(f"the page of {media_type} has no size")
+    if width * height > MOST_PIXELS:
+        raise HugePageError(f"the page of {media_type} has more than {MOST_PIXELS} pixels")
     rounded = round(dpi) if dpi and 1 <= dpi <= _MAX_DPI else None
     return PageFacts(width, height, rounded, complete)
 

@@ -15,6 +15,7 @@ from typing import get_args
 
 from drivers import _sdt_tables as tables
 from edge.events import CardHolder, CardRejection, CardWarning, DocumentType, PersonField
+from edge.secret import Secret
 
 TEXT_BYTES, PHOTO_BYTES, FINGERPRINT_BYTES = 256, 1024, 512
 ADDRESS_BYTES = 70
@@ -172,7 +173,7 @@ def check_character(digits: str) -> str:
 
 def normal_number(text: str) -> str:
     """Return *text* as numbers are compared: half-width, upper case, without spaces."""
-    return "".join(unicodedata.normalize("NFKC", text).upper().split())
+    return Secret("".join(unicodedata.normalize("NFKC", text).upper().split()))
 
 
 def same_number(one: str, other: str) -> bool:
@@ -236,9 +237,9 @@ def _field(text: bytes, places: tuple[tuple[int, int], ...]) -> str:
     return _strip(_decode(b"".join(text[at : at + size] for at, size in places)))
 
 
-def _decode(data: bytes) -> str:
+def _decode(data: bytes) -> Secret:
     """Decode 16-bit units; surrogate pairs and private-use characters (rare names) pass unchanged."""
-    return data.decode("utf-16-le", errors="replace")
+    return Secret(data.decode("utf-16-le", errors="replace"))
 
 
 def _strip(text: str) -> str:

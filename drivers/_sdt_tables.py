@@ -25,4 +25,4 @@ def sex(code: str) -> Coded | None:
 
 def nation(code: str) -> Coded | None:
     """Return the nation of *code*, 其他(NN) for a code outside the table, ``None`` for a blank field."""
-    return Coded(code, NATIONS.get(code, f"其他({code})")) if code else None
+    return Coded(code, NATIONS.get(code, "其他(" + code + ")")) if code else None

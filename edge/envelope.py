@@ -17,6 +17,8 @@ from edge.blobs.rows import StoredBlob
 from edge.errors import EdgeError
 from edge.events import Envelope, Payload
 from edge.outbox import Row
+from edge.retention import Kept
+from edge.secret import reveal
 from edge.topics import Topics
 
 if TYPE_CHECKING:
@@ -51,12 +53,21 @@ class Draft:
 class EnvelopeRenderer:
     """Gives drafts their envelope. Used in the outbox's transaction: only there ``seq`` is known."""
 
-    def __init__(self, hall: str, window: str, *, lab: bool = False, sealer: Sealer | None = None) -> None:
+    def __init__(
+        self,
+        hall: str,
+        window: str,
+        *,
+        lab: bool = False,
+        sealer: Sealer | None = None,
+        kept: Kept | None = None,
+    ) -> None:
         self._place = f"{hall}/{window}"
         self._topics = Topics(hall, window)
         self._urn = f"urn:hall:{hall}:{window}"
         self._lab = lab
         self._sealer = sealer
+        self._kept_ms = (kept or Kept()).by_class
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         self._clock = ClockWatch()
 
@@ -73,7 +84,7 @@ class EnvelopeRenderer:
         public = msgspec.json.encode(payload.view(sealed=False)) if hidden else full
         envelope = self._envelope(draft, seq, epoch, msgspec.Raw(public))
         suffix = f"{payload.kind}/{draft.device}/{payload.type}"
-        sealed = self._seal(envelope, full, suffix) if hidden else None
+        sealed = self._seal(envelope, full, suffix, draft.time_ns) if hidden else None
         body = msgspec.json.encode(envelope)
         if max(len(body), len(sealed or b"")) > MAX_EVENT_BYTES:
             raise BadPayload(f"{payload!r} is larger than {MAX_EVENT_BYTES} bytes", code="DRV-102")
@@ -102,7 +113,7 @@ class EnvelopeRenderer:
             lab=self._lab,
         )
 
-    def _seal(self, envelope: Envelope, full: bytes, suffix: str) -> bytes:
+    def _seal(self, envelope: Envelope, full: bytes, suffix: str, time_ns: int) -> bytes:
         if self._sealer is None:
             raise BadPayload("a personal event, and nobody to seal it to", code="DRV-103")
         plain = msgspec.json.encode(msgspec.structs.replace(envelope, data=msgspec.Raw(full)))
@@ -112,6 +123,7 @@ class EnvelopeRenderer:
             "seq": envelope.seq,
             "topic": self._topics.sealed(suffix),
             "type": envelope.type,
+            "exp": rfc3339(time_ns + self._kept_ms[envelope.class_] * 1_000_000),
         }
         return self._sealer.seal(plain, msgspec.json.encode(aad))
 
@@ -119,7 +131,7 @@ class EnvelopeRenderer:
 def _checked(payload: Payload) -> bytes:
     """Return *payload* as JSON if it is what its type says (a struct's constructor checks nothing)."""
     try:
-        data = msgspec.json.encode(payload)
+        data = msgspec.json.encode(payload, enc_hook=reveal)
         _decoder(type(payload)).decode(data)
     except (msgspec.ValidationError, TypeError, ValueError, OverflowError) as error:
         where = str(error).rpartition("`")[0].rpartition("`")[2] or "?"

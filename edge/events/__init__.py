@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge.events.base import Coded, Day, Digest, Milliseconds, Params, Payload, RequestId, Token
+from edge.events.base import Coded, Day, Digest, Milliseconds, Params, Payload, Personal, RequestId, Token, revealed
 from edge.events.blob import BlobId, BlobRef, Content, MediaType, Sha256, WithBlob
 from edge.events.code_scanner import Scanned
 from edge.events.document_camera import (
@@ -67,7 +67,7 @@ from edge.events.smart_card import (
     Transmit,
     Transmitted,
 )
-from edge.events.system import Quarantined, StandsFor, Tombstone
+from edge.events.system import Audit, Quarantined, StandsFor, Tombstone
 
 __all__ = [
     "BY_TYPE",
@@ -75,6 +75,7 @@ __all__ = [
     "EVENTS",
     "KINDS",
     "Advice",
+    "Audit",
     "BlobId",
     "BlobRef",
     "Capture",
@@ -111,6 +112,7 @@ __all__ = [
     "Params",
     "Payload",
     "PersonField",
+    "Personal",
     "PictureFlaw",
     "Point",
     "Presented",
@@ -146,6 +148,7 @@ __all__ = [
     "Transmit",
     "Transmitted",
     "WithBlob",
+    "revealed",
 ]
 
 EVENTS: tuple[type[Payload], ...] = (
@@ -155,7 +158,7 @@ EVENTS: tuple[type[Payload], ...] = (
     Scanned,
     ScanStarted, Page, ScanCompleted, ScanStopped,
     Rated, Declined, TimedOut, Interrupted,
-    Tombstone, Quarantined,
+    Tombstone, Quarantined, Audit,
 )  # fmt: skip
 COMMANDS: tuple[type[Params], ...] = (ReadCard, ReadSmartCard, Transmit, Capture, Scan, Evaluate)
 KINDS: tuple[str, ...] = tuple(dict.fromkeys(event.kind for event in EVENTS if event.kind != "system"))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from edge.events.base import Params, Payload, RequestId
+from edge.events.base import Params, Payload, Personal, RequestId
 from edge.events.blob import WithBlob
 
 Ratio = Annotated[float, Meta(ge=0.0, le=1.0)]
@@ -22,14 +22,11 @@ class Point(msgspec.Struct, frozen=True, array_like=True):
     y: Ratio
 
 
-class CodeOnPage(msgspec.Struct, frozen=True, kw_only=True):
+class CodeOnPage(Personal, frozen=True, kw_only=True):
     """A bar code or QR code that the page shows."""
 
     symbology: str
     text: Annotated[str, Meta(max_length=4296)]
-
-    def __repr__(self) -> str:
-        return "<CodeOnPage>"
 
 
 class Captured(WithBlob, frozen=True, kw_only=True):
@@ -67,6 +64,7 @@ class Capture(Params, frozen=True, kw_only=True):
 
     kind = "document-camera"
     command = "capture"
+    tier = "act"
     format: Literal["jpeg", "png", "pdf", "original"] = "jpeg"
     """``original``: the camera's own JPEG, untouched. ``pdf``: all shots in one document."""
     crop: bool = True

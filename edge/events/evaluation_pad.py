@@ -69,6 +69,7 @@ class Evaluate(Params, frozen=True, kw_only=True):
 
     kind = "evaluation-pad"
     command = "evaluate"
+    tier = "act"
     timeout_s: Annotated[int, Meta(ge=3, le=180)] = 30
     form_id: Token | None = None
     form_version: Token | None = None

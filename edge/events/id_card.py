@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-from edge.events.base import Coded, Digest, Params, Payload
+from edge.events.base import Coded, Digest, Params, Payload, Personal
 
 DocumentType = Literal["prc-resident", "foreigner-2017", "foreigner-2023", "hmt-residence"]
 CardWarning = Literal[
@@ -27,7 +26,7 @@ PersonField = Literal[
 ]  # fmt: skip
 
 
-class CardHolder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CardHolder(Personal, frozen=True, kw_only=True, omit_defaults=True):
     """What a card says about its holder; a field that was not asked for is absent."""
 
     name: str | None = None
@@ -48,9 +47,6 @@ class CardHolder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     long_term: bool | None = None
     photo_wlt: Annotated[bytes, Meta(max_length=4096, description="WLT as on the chip, base64")] | None = None
     fingerprints: tuple[Annotated[bytes, Meta(max_length=512)], ...] | None = None
-
-    def __repr__(self) -> str:
-        return "<CardHolder: personal>"
 
 
 class Presented(Payload, frozen=True, kw_only=True):
@@ -98,9 +94,7 @@ class ReadCard(Params, frozen=True, kw_only=True):
 
     kind = "id-card"
     command = "read"
+    tier = "act"
     sealed_params = frozenset({"number"})
     number: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
     purpose: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
-
-    def __repr__(self) -> str:
-        return "<ReadCard>"

@@ -73,6 +73,7 @@ class Scan(Params, frozen=True, kw_only=True):
 
     kind = "scanner"
     command = "scan"
+    tier = "act"
     source: Literal["auto", "platen", "feeder"] = "auto"
     """``auto``: the feeder when paper lies in it, else the platen."""
     duplex: bool = False

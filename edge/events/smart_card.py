@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import msgspec
 from msgspec import Meta
 
-from edge.events.base import Coded, Digest, Params, Payload
+from edge.events.base import Coded, Digest, Params, Payload, Personal
 from edge.events.id_card import Advice
 
 Interface = Literal["contact", "contactless", "unknown"]
@@ -27,7 +26,7 @@ SmartCardWarning = Literal["check-digit", "expired", "unusual-length", "unknown-
 Hex = Annotated[str, Meta(pattern=r"^([0-9a-f]{2})+$(?!\n)", description="bytes in hex")]
 
 
-class SocialSecurityCard(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class SocialSecurityCard(Personal, frozen=True, kw_only=True, omit_defaults=True):
     """What a card says (人社信息函〔2012〕37号, EF05 and EF06); a field that was not asked for is absent."""
 
     name: str | None = None
@@ -45,9 +44,6 @@ class SocialSecurityCard(msgspec.Struct, frozen=True, kw_only=True, omit_default
     valid_until: str | None = None
     uid: Hex | None = None
     atr: Hex | None = None
-
-    def __repr__(self) -> str:
-        return "<SocialSecurityCard: personal>"
 
 
 class CardInserted(Payload, frozen=True, kw_only=True):
@@ -108,6 +104,7 @@ class ReadSmartCard(Params, frozen=True, kw_only=True):
 
     kind = "smart-card"
     command = "read"
+    tier = "act"
     purpose: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
 
 
@@ -116,8 +113,6 @@ class Transmit(Params, frozen=True, kw_only=True):
 
     kind = "smart-card"
     command = "transmit"
+    tier = "act"
     sealed_params = frozenset({"apdus"})
     apdus: Annotated[tuple[Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){4,261}$(?!\n)")], ...], Meta(max_length=32)]
-
-    def __repr__(self) -> str:
-        return "<Transmit>"

@@ -57,7 +57,7 @@ def _short(value: Any) -> str:
         return "{" + ", ".join(f"{key}: {_short(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_short(item) for item in value) + "]"
-    text = str(value)
+    text = "".join(char if char.isprintable() else "\ufffd" for char in str(value))  # nobody steers the terminal
     return text if len(text) <= _LONGEST else f"({len(text)} characters)"
 
 

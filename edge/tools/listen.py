@@ -12,11 +12,14 @@ import sys
 from pathlib import Path
 
 from edge.subscriber import BadArgument, Event, Limits, Login, Notice, Subscriber
+from edge.tools.keeping import Keeper
 from edge.tools.lines import event_line, personal_fields
 
 SESSION_S = 3600
 OBSERVING = Limits(gap_limit_s=2.0, blob_limit_s=10.0)
 """Who cannot ask for what is missing does not wait for it, but a picture takes its time."""
+KEEPING = dataclasses.replace(OBSERVING, ack_every_events=1)
+"""Each event's position is safe before the broker may forget it."""
 
 
 def add_broker_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +62,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", type=Path, action="append", default=[], help="private JWK that opens sealed bodies")
     parser.add_argument("--state", type=Path, metavar="DIR", help="a window's state folder, for its lab key")
     parser.add_argument("--show-personal", action="store_true", help="show personal fields instead of masking them")
-    parser.add_argument("--save", type=Path, metavar="DIR", help="keep pictures and documents there, decrypted")
+    parser.add_argument(
+        "--save",
+        type=Path,
+        metavar="DIR",
+        help="keep every event there (events.jsonl), pictures and documents as files, and the position: started "
+        "again, it goes on where it was. What a key opens stands there in clear",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line; personal fields are left out")
     parser.add_argument("--count", type=int, metavar="N", help="end after N events; with --for, 1 when fewer came")
     parser.add_argument("--for", dest="seconds", type=float, metavar="SECONDS", help="end after so long")
@@ -67,26 +76,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Print events until Ctrl-C, --count or --for."""
-    return asyncio.run(_listen(chosen))
+    keeper = Keeper(chosen.save) if chosen.save else None
+    try:
+        return asyncio.run(_listen(chosen, keeper))
+    finally:
+        if keeper:
+            keeper.close()
 
 
-async def _listen(chosen: argparse.Namespace) -> int:
-    keys = [*chosen.key, *([chosen.state / "lab-key.jwk"] if chosen.state else [])]
-    subscriber = Subscriber(
-        chosen.url,
-        name=chosen.name or f"listen-{os.getpid()}",
-        hall=chosen.hall,
-        window=chosen.window,
-        keys=keys,
-        login=login(chosen),
-        blobs=chosen.save,
-        on_notice=lambda notice: _say(_notice_as_json(notice) if chosen.json else f"-- {notice}"),
-        observe=not chosen.acknowledge,
-        session_expiry_s=SESSION_S if chosen.acknowledge else 0,
-        limits=Limits() if chosen.acknowledge else OBSERVING,
-    )
-    async with subscriber:
-        printing = asyncio.create_task(_print_all(subscriber, chosen))
+async def _listen(chosen: argparse.Namespace, keeper: Keeper | None) -> int:
+    async with _subscriber(chosen, keeper) as subscriber:
+        printing = asyncio.create_task(_print_all(subscriber, chosen, keeper))
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, printing.cancel)
         try:
@@ -98,12 +98,36 @@ async def _listen(chosen: argparse.Namespace) -> int:
     return 0
 
 
-async def _print_all(subscriber: Subscriber, chosen: argparse.Namespace) -> None:
+def _subscriber(chosen: argparse.Namespace, keeper: Keeper | None) -> Subscriber:
+    def noticed(notice: Notice) -> None:
+        _say(_notice_as_json(notice) if chosen.json else f"-- {notice}")
+        if keeper:
+            keeper.note(notice)
+
+    return Subscriber(
+        chosen.url,
+        name=keeper.name(chosen.name) if keeper else chosen.name or f"listen-{os.getpid()}",
+        hall=chosen.hall,
+        window=chosen.window,
+        keys=[*chosen.key, *([chosen.state / "lab-key.jwk"] if chosen.state else [])],
+        login=login(chosen),
+        blobs=chosen.save,
+        position=keeper.position if keeper else None,
+        on_notice=noticed,
+        observe=not chosen.acknowledge,
+        session_expiry_s=SESSION_S if chosen.acknowledge or keeper else 0,
+        limits=Limits() if chosen.acknowledge else KEEPING if keeper else OBSERVING,
+    )
+
+
+async def _print_all(subscriber: Subscriber, chosen: argparse.Namespace, keeper: Keeper | None) -> None:
     left = chosen.count
     connected = asyncio.create_task(_say_connected(subscriber))
     try:
         while left is None or left > 0:
             event = await anext(subscriber)
+            if keeper:
+                await asyncio.to_thread(keeper.keep, event)
             _say(_as_json(event, chosen) if chosen.json else event_line(event, show_personal=chosen.show_personal))
             subscriber.done()
             left = None if left is None else left - 1
@@ -126,6 +150,8 @@ def _as_json(event: Event, chosen: argparse.Namespace) -> str:
         "opened": event.opened, "unreadable": event.unreadable, "late": event.late,
         "data": {key: value for key, value in event.data.items() if key not in hidden},
     }  # fmt: skip
+    if event.envelope.lab:
+        body |= {"lab": True}
     if event.blob or event.blob_gone:
         body |= {"blob_path": str(event.blob.path) if event.blob else None, "blob_gone": event.blob_gone}
     return json.dumps(body, ensure_ascii=False)

@@ -9,13 +9,15 @@ import json
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from edge.events import COMMANDS
-from edge.subscriber import Address, BadArgument, Completion, Reply, Requester, RequestError
-from edge.subscriber.requests import personal_params
+from edge.secret import reveal
+from edge.subscriber import Address, BadArgument, Completion, Reply, Requester, RequestError, Signer
+from edge.subscriber.packing import personal_params
 from edge.tools.listen import add_broker_arguments, login
 
 FAILED, UNREACHABLE = 1, 3
@@ -26,6 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_broker_arguments(parser)
     parser.add_argument("--window", required=True, help="the window's name")
     parser.add_argument("--name", help="our name as a client (default: one of its own each time)")
+    parser.add_argument("--sign-key", type=Path, metavar="FILE", help="our private key (JWK): sign the request")
+    parser.add_argument("--as", dest="requester", metavar="NAME", help="whom the windows know by that key")
     parser.add_argument("--timeout", type=float, default=30.0, metavar="SECONDS", help="deadline (%(default)s)")
     parser.add_argument("--case", help="the case it belongs to")
     parser.add_argument("--json", action="store_true", help="one JSON object a reply")
@@ -51,7 +55,8 @@ def run(chosen: argparse.Namespace) -> int:
 
 async def _request(chosen: argparse.Namespace, params: Mapping[str, Any]) -> Completion:
     name = chosen.name or f"request-{uuid.uuid4().hex[:8]}"
-    async with Requester(Address.parse(chosen.url, login(chosen)), name=name, hall=chosen.hall) as requester:
+    address, signer = Address.parse(chosen.url, login(chosen)), _signer(chosen)
+    async with Requester(address, name=name, hall=chosen.hall, signer=signer) as requester:
         return await requester.request(
             chosen.window,
             chosen.device,
@@ -61,6 +66,13 @@ async def _request(chosen: argparse.Namespace, params: Mapping[str, Any]) -> Com
             case=chosen.case,
             on_progress=lambda reply: _say(chosen, _steps(reply)),
         )
+
+
+def _signer(chosen: argparse.Namespace) -> Signer | None:
+    """Return who signs, if anybody does; raises :class:`BadArgument`."""
+    if (chosen.sign_key is None) != (chosen.requester is None):
+        raise BadArgument("only one of --sign-key and --as is given", action="give both")
+    return Signer.load(chosen.requester, chosen.sign_key) if chosen.sign_key else None
 
 
 def read_params(command: str, pairs: Sequence[str]) -> dict[str, Any]:
@@ -85,7 +97,7 @@ def _typed(command: str, texts: Mapping[str, str]) -> dict[str, Any]:
     known = [params for params in COMMANDS if params.command == command]
     for params in known:
         try:
-            found: dict[str, Any] = msgspec.to_builtins(msgspec.convert(texts, params, strict=False))
+            found: dict[str, Any] = msgspec.to_builtins(msgspec.convert(texts, params, strict=False), enc_hook=reveal)
         except msgspec.ValidationError:
             continue
         return found

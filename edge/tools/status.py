@@ -10,6 +10,7 @@ from typing import Any, TextIO
 from edge.tools.ask import Unreachable, add_socket_arguments, answers
 
 UNREACHABLE = 3
+_RARE = {"expired": "expired unconfirmed", "damaged": "damaged on the disk"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,14 +19,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Print one snapshot; 0 when every device is usable, 1 when one is not, 3 when no daemon answers."""
+    """Print one snapshot; 0 when all is well, 1 when a device is not usable or a person is needed, 3: no daemon."""
     try:
         now = next(answers(chosen.run_dir, "status"))
     except Unreachable as error:
         print(error, file=sys.stderr)  # noqa: T201
         return UNREACHABLE
     show(now, sys.stdout, as_json=chosen.json)
-    return 0 if all(device["state"] in ("ready", "busy") for device in now["devices"].values()) else 1
+    usable = all(device["state"] in ("ready", "busy") for device in now["devices"].values())
+    return 0 if usable and not any(map(needs_somebody, now["health"].get("problems", ()))) else 1
+
+
+def needs_somebody(problem: dict[str, Any]) -> bool:
+    """Return whether *problem* keeps the window from its work, or soon will."""
+    return bool(problem.get("level", "attention") == "attention")
 
 
 def show(now: dict[str, Any], out: TextIO, *, as_json: bool) -> None:
@@ -43,8 +50,20 @@ def show(now: dict[str, Any], out: TextIO, *, as_json: bool) -> None:
         if device.get("reason"):
             action = f" — {device['action']}" if device.get("action") else ""
             out.write(f"  {'':16} {device.get('code') or ''} {device['reason']}{action}\n")
+    _show_delivery(health, out)
+    for problem in health.get("problems", ()):
+        sign = "!" if needs_somebody(problem) else "-"
+        out.write(f"{sign} {problem['code']} {problem['message']} — {problem['action']}\n")
+
+
+def _show_delivery(health: dict[str, Any], out: TextIO) -> None:
     rungs = " → ".join(f"{rung} {seq}" for rung, seq in health["ladder"].items())
     out.write(f"delivery ({health['delivery']}): {rungs}\n")
     box = health["outbox"]
     oldest = f", oldest {box['oldest_s']} s" if box.get("oldest_s") is not None else ""
-    out.write(f"outbox: {box['depth']} kept{oldest}, {box['quarantined']} refused by the broker\n")
+    counts = [f"{box['depth']} kept{oldest}", f"{box['quarantined']} refused by the broker"]
+    counts += [f"{box[key]} {said}" for key, said in _RARE.items() if box.get(key)]
+    out.write(f"outbox: {', '.join(counts)}\n")
+    for name, subscriber in health.get("subscribers", {}).items():
+        acked = f"last heard {subscriber['acked']}" if subscriber.get("acked") else "never heard"
+        out.write(f"  {name:16} confirmed up to {subscriber['upto_seq']}, {acked}\n")

@@ -101,7 +101,7 @@ def records(caplog: pytest.LogCaptureFixture) -> Iterator[tuple[str, bytes]]:
         yield "a log record", repr(vars(record)).encode("utf-8", "surrogatepass")
 
 
-def planted(desk: Desk) -> list[str]:
+def planted(desk: Desk) -> list[canaries.Canary]:
     return [text for line in desk.bench.people for text in canaries.of_line(f"device {line}")]
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from drivers._camera_settings import ADDRESSES, CameraSettings
 from drivers.camera_uvc import DocumentCamera
 from edge.errors import DeviceError, EdgeError
-from edge.events import Capture, Captured, Payload
+from edge.events import Capture, Captured, Payload, revealed
 from edge.jobs import DeviceJob
 from edge.links.address import parse_address
 from edge.port import DevicePort
@@ -88,7 +88,7 @@ class CameraRig:
     def shot(self, **wanted: Any) -> Captured:
         """Take one picture that has to be worth keeping."""
         event = self.capture(**wanted)
-        assert isinstance(event, Captured), msgspec.to_builtins(event)
+        assert isinstance(event, Captured), revealed(event)
         return event
 
     def data(self, event: Captured) -> bytes:

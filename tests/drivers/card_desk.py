@@ -6,13 +6,11 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable
 
-import msgspec
-
 from drivers._card_apdu import Talk
 from drivers._card_atr import parse_atr
 from drivers._card_reading import Reading, read_card
 from drivers._card_settings import Want
-from edge.events import CardRead, CardRejected, SmartCardField, SocialSecurityCard
+from edge.events import CardRead, CardRejected, SmartCardField, SocialSecurityCard, revealed
 from simulators.cards import T0, Card, make_card, with_check
 from simulators.words import Words
 
@@ -47,7 +45,7 @@ def digest(value: str) -> str:
 
 def read(words: str, want: Want = FULL) -> CardRead:
     event = Reader(words).read(want)
-    assert isinstance(event, CardRead), msgspec.to_builtins(event)
+    assert isinstance(event, CardRead), revealed(event)
     return event
 
 

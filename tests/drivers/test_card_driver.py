@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-import msgspec
 import pytest
 
-from edge.events import CardInserted, CardRead, CardRejected, Payload
+from edge.events import CardInserted, CardRead, CardRejected, Payload, revealed
 from simulators.people import citizen
 from tests.drivers.card_rig import Make, Simulator, told
 from tests.support import canaries
@@ -20,7 +19,7 @@ FULL = {"read": "full", "purpose": "test"}
 
 
 def facts(event: Payload) -> dict[str, object]:
-    found: dict[str, object] = msgspec.to_builtins(event)
+    found: dict[str, object] = revealed(event)
     return found
 
 

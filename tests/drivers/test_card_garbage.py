@@ -11,7 +11,7 @@ from drivers._card_atr import parse_atr
 from drivers._card_reading import Reading, read_card
 from drivers._card_settings import Want
 from drivers._card_status import CardProblem
-from edge.events import CardRead
+from edge.events import CardRead, revealed
 from tests.drivers.card_desk import FULL, PRESENCE, TODAY, TYPE_B, Reader, digest, fields, person, read
 
 statuses = st.sampled_from([0x9000, 0x6282, 0x6982, 0x6A82, 0x6A83, 0x6700, 0x6C05, 0x6110, 0x6D00, 0x6A86, 0xFFFF])
@@ -32,9 +32,9 @@ def test_whatever_a_card_answers_the_event_fits_the_vocabulary(answers: list[byt
         event = read_card(Reading(talk, atr, parse_atr(atr), want, digest, TODAY))
     except CardProblem:
         return
-    assert msgspec.convert(msgspec.to_builtins(event), type(event)) == event
+    assert msgspec.convert(revealed(event), type(event)) == event
     if isinstance(event, CardRead) and event.person is not None and want.fields is not None:
-        assert set(msgspec.to_builtins(event.person)) <= set(want.fields)
+        assert set(revealed(event.person)) <= set(want.fields)
 
 
 @settings(database=None, max_examples=200)
@@ -53,11 +53,11 @@ def test_one_wrong_answer_never_makes_another_person(at: int, wrong: bytes, how:
         answer = reader.transmit(apdu)
         return wrong[:1] + b"\x01" if count == at + 1 else answer
 
-    whole = msgspec.to_builtins(person(read(f"social-security seed=7 {how}")))
+    whole = revealed(person(read(f"social-security seed=7 {how}")))
     try:
         event = reader.read(FULL, transmit)
     except CardProblem:
         return
     if isinstance(event, CardRead) and event.card == "social-security":
-        seen = msgspec.to_builtins(person(event))
+        seen = revealed(person(event))
         assert {name: value for name, value in seen.items() if whole.get(name) != value} == {}

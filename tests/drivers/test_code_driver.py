@@ -9,7 +9,7 @@ import pytest
 
 from drivers.code_serial import CODES, CodeSettings, SerialScanner
 from edge.errors import DeviceLost
-from edge.events import Payload, Scanned
+from edge.events import Payload, Scanned, revealed
 from edge.links import SerialLine
 from tests.drivers.test_pad_fakes import FakeLink, FakePort
 
@@ -129,7 +129,7 @@ def test_control_characters_survive_json() -> None:
     body = msgspec.json.encode(event.view(sealed=True))
     assert msgspec.json.decode(body)["text"] == "\x00\x1d\x1b[31m\x7f"
     assert b"\x00" not in body
-    assert msgspec.convert(msgspec.to_builtins(event), Scanned) == event
+    assert msgspec.convert(revealed(event), Scanned) == event
 
 
 def test_raw_bytes_stay_where_the_text_does_not_say_the_same() -> None:

@@ -15,7 +15,7 @@ from drivers import _camera_v4l2 as v4l2
 from drivers._camera_settings import ADDRESSES, CameraSettings
 from drivers.camera_uvc import DocumentCamera
 from edge.errors import EdgeError
-from edge.events import Capture
+from edge.events import Capture, revealed
 from edge.jobs import DeviceJob
 from edge.links.address import parse_address
 from edge.port import DevicePort
@@ -44,7 +44,7 @@ class Child:
         (event,) = self.driver.execute(command, job)
         blob = getattr(event, "blob", None)
         size = len(self.port.take_blob(blob.id)) if blob else 0
-        return {"type": event.type, "size": size, **msgspec.to_builtins(event)}
+        return {"type": event.type, "size": size, **revealed(event)}
 
     def close(self) -> dict[str, Any]:
         self.driver.close()

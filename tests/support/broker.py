@@ -79,6 +79,16 @@ class Broker:
         self.terminate()
         self.start()
 
+    def save(self) -> None:
+        """Have a persistent one write its store now, if it runs."""
+        store = self.folder / "mosquitto.db"
+        if not (self.persistent and self.running):
+            return
+        before = store.stat().st_mtime_ns if store.exists() else 0
+        self._signal(signal.SIGCONT)
+        self._signal(signal.SIGUSR1)
+        wait_until(lambda: store.exists() and store.stat().st_mtime_ns != before, START_S, "mosquitto saves its store")
+
     def freeze(self) -> None:
         """Stop it without closing anything: connections stay open and nobody answers."""
         self._signal(signal.SIGSTOP)

@@ -28,7 +28,7 @@ class Office:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        wait_until(self._connected.is_set, what="the back office is connected")
+        wait_until(self._connected.is_set, 60, "the back office is connected")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -51,13 +51,19 @@ class Office:
             kept: dict[str, Any] = {"position": folder / "position.json", "blobs": folder / "blobs"} if folder else {}
             subscriber = Subscriber(url, name=name, hall=hall, keys=keys, on_notice=self._noticed, **kept)
             async with subscriber as office:
-                await wait_until_async(lambda: office.connected, what="the back office is connected")
-                self._connected.set()
-                async for event in office:
-                    self.events.append(event)
-                    self.duplicates = office.duplicates
+                watching = asyncio.create_task(self._watch(office))  # beside it: what waits has to be taken meanwhile
+                try:
+                    async for event in office:
+                        self.events.append(event)
+                        self.duplicates = office.duplicates
+                finally:
+                    watching.cancel()
         except asyncio.CancelledError:
             pass
+
+    async def _watch(self, office: Subscriber) -> None:
+        await wait_until_async(lambda: office.connected, 60, "the back office is connected")
+        self._connected.set()
 
     def _noticed(self, notice: Notice) -> None:
         if isinstance(notice, Gap):

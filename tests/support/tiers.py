@@ -17,10 +17,14 @@ FOLDER = "HALL_EDGE_EVIDENCE"
 """The environment variable that names the folder for evidence."""
 
 
-def tiers(*, short: int, long: int, timeout_s: int = 3600) -> list[Any]:
-    """Return the values of a parameter: *short* trials in every run, *long* ones with ``--long``."""
+def tiers(*, short: int, long: int, timeout_s: int = 3600, short_timeout_s: int | None = None) -> list[Any]:
+    """Return the values of a parameter: *short* trials in every run, *long* ones with ``--long``.
+
+    Give time limits here: a mark at the test itself would be nearer than those of both.
+    """
+    limits = [] if short_timeout_s is None else [pytest.mark.timeout(short_timeout_s)]
     return [
-        pytest.param(short, id="short", marks=pytest.mark.slow),
+        pytest.param(short, id="short", marks=[pytest.mark.slow, *limits]),
         pytest.param(long, id="long", marks=[pytest.mark.long, pytest.mark.timeout(timeout_s)]),
     ]
 

@@ -1,133 +1,33 @@
 """A whole window for tests: real daemon process, real broker, simulated devices, and everything that crosses.
 
-After each use all of it is searched for the personal data that was planted: broker traffic, logs, state files,
-command lines.
+After each use all of it is searched for the personal data that was planted (``tests.support.places``), and for
+pictures in clear.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-import uuid
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
 
 from edge.tools.ask import answers
 from simulators.bench import Bench
-from tests.support import canaries, contract
+from tests.support import canaries, contract, places
 from tests.support.broker import Broker
+from tests.support.canaries import Canary
 from tests.support.wait import wait_until
+from tests.support.wiretap import BASE, HALL, WINDOW, Requested, Wiretap
 
-HALL, WINDOW = "test-hall", "w01"
-BASE = f"hall/v1/{HALL}/{WINDOW}"
+__all__ = ["BASE", "HALL", "WINDOW", "Requested", "WindowUnderTest", "Wiretap"]
+
 START_S = 15.0
 READY_S = 10.0
-
-
-class Wiretap:
-    """Hears everything on the broker, as another tenant would, and keeps it in order."""
-
-    def __init__(self, port: int) -> None:
-        self.messages: list[tuple[str, bytes, bool]] = []
-        self.arrived: list[float] = []
-        """When each came, on the monotonic clock."""
-        self._heard = threading.Condition()
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
-        self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
-        self._client.on_message = self._on_message
-        self._client.reconnect_delay_set(1, 1)
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        wait_until(self._client.is_connected, what="the wiretap hears")
-
-    def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        with self._heard:
-            self.arrived.append(time.monotonic())
-            self.messages.append((message.topic, bytes(message.payload), message.retain))
-            self._heard.notify_all()
-
-    def on(self, suffix: str) -> list[dict[str, Any]]:
-        """Return the JSON bodies heard so far on ``{base}/{suffix}``."""
-        return [
-            json.loads(payload) for topic, payload, _ in list(self.messages) if topic == f"{BASE}/{suffix}" and payload
-        ]
-
-    def events(self, type_: str | None = None) -> list[dict[str, Any]]:
-        """Return the public views heard so far, in order of arrival, of one type (``rated``) or all."""
-        prefix = f"{BASE}/event/"
-        return [
-            json.loads(payload)
-            for topic, payload, _ in list(self.messages)
-            if topic.startswith(prefix) and type_ in (None, topic.rpartition("/")[2])
-        ]
-
-    def wait_events(self, type_: str, count: int = 1, deadline_s: float = 10.0) -> list[dict[str, Any]]:
-        """Wait for *count* events of one type and return them."""
-        return wait_until(
-            lambda: found if len(found := self.events(type_)) >= count else None, deadline_s, f"{count} × {type_}"
-        )
-
-    def publish(self, suffix: str, body: object, properties: Properties | None = None, *, retain: bool = False) -> None:
-        """Publish *body* (bytes, or JSON) below the window's branch."""
-        payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self._client.publish(f"{BASE}/{suffix}", payload, qos=1, retain=retain, properties=properties)
-
-    def close(self) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
-        self._client.on_message = self._client.on_connect = None
-        del self._client  # paho closes its socket pair only when it is collected
-
-
-class Requested:
-    """One request on its way. *body* replaces the whole payload, *seal* seals it, *deadline_s* counts from now."""
-
-    def __init__(  # noqa: PLR0913  # keyword-only, each with a default
-        self, tap: Wiretap, device: str, command: str, params: object, *, deadline_s: float = 30.0,
-        request_id: str | None = None, case: str | None = None, body: bytes | None = None, retain: bool = False,
-        reply_to: str | None = None, seal: Callable[[bytes], bytes] | None = None,
-    ) -> None:  # fmt: skip
-        self.request_id = request_id or str(uuid.uuid4())
-        self._tap = tap
-        self._heard_before = len(tap.messages)
-        deadline = (datetime.now(UTC) + timedelta(seconds=deadline_s)).isoformat()
-        request = {"request_id": self.request_id, "deadline": deadline, "params": params}
-        properties = Properties(PacketTypes.PUBLISH)
-        properties.ResponseTopic = reply_to or f"{BASE}/reply/test/{self.request_id}"
-        properties.CorrelationData = self.request_id.encode()
-        properties.ContentType = "application/jose+json" if seal else "application/json"
-        payload = json.dumps(request | ({"case": case} if case else {})).encode() if body is None else body
-        payload = seal(payload) if seal else payload
-        tap.publish(f"request/{device}/{command}", payload, properties, retain=retain)
-
-    def replies(self) -> list[dict[str, Any]]:
-        """Return the replies heard since this request was sent, in order."""
-        topic = f"{BASE}/reply/test/{self.request_id}"
-        heard = self._tap.messages[self._heard_before :]
-        return [json.loads(payload) for at, payload, _ in heard if at == topic]
-
-    def wait(self, reply: str, deadline_s: float = 10.0) -> dict[str, Any]:
-        """Wait for the first reply of one sort: ``ack``, ``progress`` or ``completion``."""
-
-        def first() -> dict[str, Any] | None:
-            return next((body for body in self.replies() if body["reply"] == reply), None)
-
-        return wait_until(first, deadline_s, f"a reply {reply}")
-
-    def completion(self, deadline_s: float = 10.0) -> dict[str, Any]:
-        return self.wait("completion", deadline_s)
 
 
 class WindowUnderTest:
@@ -139,10 +39,13 @@ class WindowUnderTest:
         self.bench = Bench(folder / "ports")
         self.tap = Wiretap(broker.port)
         self.process: subprocess.Popen[bytes] | None = None
-        self.planted: list[str] = []
+        self.planted: list[Canary] = []
+        """Texts and bytes that nobody but the back office may see; :meth:`do` adds to them."""
         self.lab = True
         self.extra = ""
         self.allow_drivers = "[]"
+        self.allow = '["read", "test", "act"]'
+        """What may be asked for: here also what is off by default; empty for the defaults."""
         self.program = [sys.executable, "-m", "edge"]
         self._devices: list[str] = []
 
@@ -174,7 +77,7 @@ class WindowUnderTest:
         self.bench.do(line)
 
     def write_config(self) -> Path:
-        for name in ("state", "run"):
+        for name in ("state", "run", "tmp"):
             (self.folder / name).mkdir(exist_ok=True, mode=0o700)
         parts = [
             f'[window]\nhall = "{HALL}"\nwindow = "{WINDOW}"\nlab = {str(self.lab).lower()}',
@@ -182,6 +85,7 @@ class WindowUnderTest:
             f'[paths]\nstate = "{self.folder}/state"\nrun = "{self.folder}/run"\n',
             f'[mqtt]\nurl = "{self.url}"\n',
             '[log]\nlevel = "traffic"\n',
+            f"[commands]\nallow = {self.allow}\n" if self.allow else "",
             self.extra,
             *self._devices,
         ]
@@ -192,10 +96,9 @@ class WindowUnderTest:
         """Start the daemon; with *ready* wait until every device is."""
         config = self.write_config()
         with (self.folder / "daemon.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*self.program, "run", "-c", str(config)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
+            command = [*self.program, "run", "-c", str(config)]
+            env = {**os.environ, "TMPDIR": str(self.folder / "tmp")}
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env)
         if ready:
             self.wait_ready()
         return self
@@ -248,12 +151,16 @@ class WindowUnderTest:
         return Requested(self.tap, device, command, params or {}, **more)
 
     def close(self) -> None:
-        """Stop everything, and search all of it for personal data."""
-        places = self._command_line()
+        """Stop everything, and search all of it for personal data, before the end and after it."""
+        running = self.process is not None and self.process.poll() is None
+        found = self.leaks() if running else []
+        dumps = places.that_dump(self.process.pid) if running and self.process else []
         self.stop()
+        self.broker.save()
         self.tap.close()
         self.bench.close()
-        assert not self.leaks(places)
+        assert not found + self.leaks()
+        assert not dumps + places.dumped(self.folder)
         assert not contract.breaks(self._ours())
 
     def _ours(self) -> list[tuple[str, bytes, bool]]:
@@ -262,22 +169,19 @@ class WindowUnderTest:
         own = [message for message in self.tap.messages if message[0].startswith(f"{BASE}/")]
         return [message for message in own if message[0].split("/")[4] not in theirs]
 
-    def _command_line(self) -> list[tuple[str, bytes]]:
-        if self.process is None or self.process.poll() is not None:
-            return []
-        return [("the command line", Path(f"/proc/{self.process.pid}/cmdline").read_bytes())]
-
-    def leaks(self, more: Sequence[tuple[str, bytes]] = ()) -> list[str]:
-        """Return where planted personal data stands that nobody but the back office may see."""
-        texts = list(dict.fromkeys(self.planted))
-        return canaries.found(texts, [*more, *self._places()])
+    def leaks(self) -> list[str]:
+        """Return where planted personal data stands that nobody but the back office may see, and open pictures."""
+        everywhere = list(self._places())
+        found = canaries.found(list(dict.fromkeys(self.planted)), everywhere)
+        if any('content = "public"' in device for device in self._devices):
+            return found
+        return found + canaries.open_pictures(everywhere)
 
     def _places(self) -> Iterator[tuple[str, bytes]]:
-        yield "a topic", b"\n".join(topic.encode() for topic, _, _ in self.tap.messages)
-        yield "broker traffic", b"\n".join(payload for _, payload, _ in self.tap.messages)
-        for path in self.folder.rglob("*"):
-            if path.is_file() and path.parent.name != "ports":
-                yield str(path.relative_to(self.folder)), path.read_bytes()
+        yield from places.of_broker(self.tap.messages, self.broker.folder)
+        yield from places.of_folder(self.folder, but=("ports",))
+        if self.process is not None and self.process.poll() is None:
+            yield from places.of_processes(self.process.pid)
 
 
 @pytest.fixture

@@ -62,6 +62,9 @@ run = "{folder}/run"
 [mqtt]
 url = "mqtt://127.0.0.1:{port}"
 
+[commands]  # the camera's pictures are asked for, which is off by default
+allow = ["read", "test", "evaluation-pad.evaluate", "scanner.scan", "document-camera.capture"]
+
 [[subscriber]]
 name = "back-office"
 """
