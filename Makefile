@@ -23,8 +23,11 @@ test-long: setup-test ## the long tier: the same faults, many more times (an hou
 faults: setup-test ## the fault bench: kills, power cuts, broken disks, brokers, networks (part of `make test`)
 	$(BIN)/python -m pytest -n 4 --dist worksteal tests/faults $(PYTEST_ARGS)
 
-faults-long: setup-test ## the fault bench at full length (hours); writes evidence/*.json
-	HALL_EDGE_EVIDENCE=evidence $(BIN)/python -m pytest --long tests/faults $(PYTEST_ARGS)
+LONG_FAULTS := tests/faults tests/whole/test_isolation.py
+faults-long: setup-test ## the fault bench at full length (hours); writes evidence/*.json and docs/promises.md
+	HALL_EDGE_EVIDENCE=evidence $(BIN)/python -m pytest tests/faults tests/core/test_salvage.py $(PYTEST_ARGS)
+	HALL_EDGE_EVIDENCE=evidence $(BIN)/python -m pytest --long $(LONG_FAULTS) $(PYTEST_ARGS)
+	$(BIN)/python -m tests.faults.promises
 
 lint: setup-test ## ruff, mypy --strict, the one-way rule
 	$(BIN)/ruff check

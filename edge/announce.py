@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import msgspec
 from edge import __version__
 from edge import health as healths
 from edge.config import Config, Device
+from edge.errors import EdgeError
 from edge.health import HealthWatch
 from edge.outbox import Outbox
 from edge.publisher import Publisher
@@ -25,6 +26,7 @@ from edge.transport import Message
 from edge.wire import Health, WindowStatus
 
 _HEALTH_S = 15.0
+_STORE_S = 2.0
 
 
 class Announcer:
@@ -39,6 +41,7 @@ class Announcer:
         self._since = healths.stamp()
         self._told = False  # whether the broker has our own status
         self._ending = False
+        self._asked: Future[Any] | None = None  # what the store has not answered yet
         self._outbox: Outbox
         self._publisher: Publisher
         self._health: HealthWatch
@@ -47,8 +50,8 @@ class Announcer:
         """Take what is built after the publisher has got its last will from here."""
         self._outbox, self._publisher, self._health = outbox, publisher, health
 
-    def status(self, state: Literal["online", "offline"]) -> Message:
-        """Return the window's retained status; ``offline`` is also its last will."""
+    def status(self, state: Literal["online", "offline"], code: str | None = None) -> Message:
+        """Return the window's retained status; ``offline`` is also its last will, and says why by *code*."""
         body = WindowStatus(
             state=state,
             epoch=self._outbox.epoch,
@@ -56,14 +59,15 @@ class Announcer:
             version=__version__,
             since=self._since,
             lab=self._config.window.lab,
+            code=code,
             key=self._window_key.public if self._devices_take_sealed() else None,
         )
         return _retained(self._topics.status, body)
 
-    def offline(self) -> Message:
+    def offline(self, failure: EdgeError | None = None) -> Message:
         """Return the last status of this run; from now on nothing heard is repaired."""
         self._ending = True
-        return self.status("offline")
+        return self.status("offline", failure.code if failure else None)
 
     def begin(self) -> None:
         """Publish everything once, and take back what was said of devices that are configured no more."""
@@ -98,16 +102,19 @@ class Announcer:
                 self._publisher.send(self.status("online"))
 
     async def tell_health(self) -> None:
-        """Publish health and devices every 15 s, and after the end of a burst."""
+        """Publish health and devices every 15 s, after the end of a burst, and when another problem is found."""
         while True:
             head = self._outbox.head
-            self._publisher.keep(_retained(self._topics.health, await self._health_body()))
+            body = await self._health_body()
+            self._publisher.keep(_retained(self._topics.health, body))
             for device in self._devices.values():
                 self.device(device)
             for _ in range(int(_HEALTH_S)):
                 await asyncio.sleep(1.0)
                 if self._outbox.head != head and self._publisher.brokered == self._outbox.head:
                     break  # a burst is over: tell its end, so that a lost tail is noticed
+                if self._health.problems.found() != body.problems:
+                    break
 
     async def snapshot(self) -> dict[str, Any]:
         """Return what ``hall-edge status --json`` prints."""
@@ -127,9 +134,21 @@ class Announcer:
         }
 
     async def _health_body(self) -> Health:
-        first = "SELECT accepted FROM event ORDER BY seq LIMIT 1"
-        oldest = await asyncio.wrap_future(self._outbox.call(lambda db: db.execute(first).fetchone()))
-        return self._health.snapshot(round(time.time() - oldest[0], 1) if oldest else None)
+        return self._health.snapshot(await self._oldest_s())
+
+    async def _oldest_s(self) -> float | None:
+        """Return the age of the oldest row; a store that hangs or has failed keeps nobody from telling the rest."""
+        if self._asked is None:
+            self._asked = self._outbox.oldest_s()
+        asked = self._asked
+        answer = asyncio.wrap_future(asked)
+        answer.add_done_callback(lambda late: late.cancelled() or late.exception())  # maybe nobody waits any more
+        await asyncio.wait([answer], timeout=_STORE_S)
+        if not asked.done():
+            return None
+        self._asked = None
+        oldest_s = None if asked.exception() else asked.result()
+        return None if oldest_s is None else round(oldest_s, 1)
 
     def _devices_take_sealed(self) -> bool:
         return any(command.sealed_params for device in self._devices.values() for command in device.driver.commands)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import logs
+from edge.admission import gate
 from edge.announce import Announcer
 from edge.blobs.desk import BlobDesk
 from edge.case import OpenCase
@@ -24,17 +25,22 @@ from edge.driver import Driver
 from edge.envelope import Draft, EnvelopeRenderer
 from edge.errors import StoreError
 from edge.events import Payload, Quarantined, StandsFor, Tombstone
-from edge.health import HealthWatch
+from edge.health import HealthWatch, known_at_start
 from edge.hotplug import Hotplug
 from edge.lanes.process import RemoteDriver
 from edge.outbox import Outbox, Row
 from edge.port import DevicePort
 from edge.publisher import Publisher
 from edge.replays import Replays
-from edge.state_dir import KeptKey, kept_bytes, take_lock
+from edge.retention import Kept
+from edge.room import NotTaken, Room
+from edge.state_dir import KeptKey, check_secrets, kept_bytes, take_lock
+from edge.store import kept_epoch
+from edge.storeless import WORTH_WAITING, Storeless
 from edge.supervisor import Supervisor
 from edge.topics import Topics
 from edge.transport import Message, broker_address
+from edge.watchdog import STALLED, Watchdog
 
 if TYPE_CHECKING:
     from edge.sealing import Sealer
@@ -59,44 +65,82 @@ class Daemon:
     async def run(self) -> int:
         """Run until a signal, or until the outbox fails; returns 0 or 1."""
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(logs.loop_error)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop.set)
         lock = take_lock(self._state)
         try:
-            self._build()
+            for warning in check_secrets(self._state, lab=self._config.window.lab):
+                _log.warning(warning)
+            if not await self._built():
+                return 0
             return await self._serve()
         finally:
             os.close(lock)
 
     # -- building -----------------------------------------------------------------------------------
 
+    async def _built(self) -> bool:
+        """Build everything, once there is a store; ``False``: a signal came first."""
+        try:
+            self._build()
+        except StoreError as error:
+            if error.code not in WORTH_WAITING:
+                raise
+            self._publisher.end(0)
+            without = Storeless(self._config, self._renderer.boot, kept_epoch(self._outbox.path) or 0)
+            if not await without.wait(error, self._probe, self._stop):
+                return False
+            self._build()
+        return True
+
+    async def _probe(self) -> None:
+        """Open the store and close it again; raises ``StoreError``."""
+        names = [subscriber.name for subscriber in self._config.subscribers]
+        probe = Outbox(self._outbox.path, self._renderer.render, lambda _rows: None, names)
+        try:
+            await asyncio.wrap_future(probe.opening())
+        finally:
+            probe.close()
+
     def _build(self) -> None:
         config = self._config
-        names = [subscriber.name for subscriber in config.subscribers]
         self._window_key = KeptKey(self._state / "window-key.jwk")
         sealer = self._sealer()
+        kept = Kept.of(config.retention)
         self._renderer = EnvelopeRenderer(
-            config.window.hall, config.window.window, lab=config.window.lab, sealer=sealer
+            config.window.hall, config.window.window, lab=config.window.lab, sealer=sealer, kept=kept
         )
         self._announcer = Announcer(config, self._topics, self._renderer.boot, self._window_key, self._devices)
+        self._build_delivery(kept, seals=sealer is not None)
+        self._watch()
+        self._build_devices()
+
+    def _build_delivery(self, kept: Kept, *, seals: bool) -> None:
+        """Make what is between a device's event and the broker; raises ``StoreError``."""
+        config, topics = self._config, self._topics
+        names = [subscriber.name for subscriber in config.subscribers]
         address = broker_address(config.mqtt, f"hall-edge-{config.window.hall}-{config.window.window}")
         self._publisher = Publisher(
-            address,
-            self._topics,
-            config.mqtt.window,
-            lambda: self._announcer.status("offline"),
-            self._heard,
-            self._refused,
+            address, topics, config.mqtt.window, lambda: self._announcer.status("offline"), self._heard, self._refused
         )
-        self._outbox = Outbox(self._state / "outbox.db", self._renderer.render, self._publisher.offer, names)
+        self._outbox = Outbox(
+            self._state / "outbox.db", self._renderer.render, self._publisher.offer, names,
+            kept=kept, room=Room(self._state, config.outbox),
+        )  # fmt: skip
         self._outbox.on_failure = self._store_failed
+        self._outbox.on_room = self._room_changed
         self._outbox.open()
-        self._replays = Replays(self._outbox, self._topics, names, self._tombstone, self._publisher.wake)
+        self._replays = Replays(self._outbox, topics, names, self._tombstone, self._publisher.wake)
         self._blobs = BlobDesk(
-            self._state / "blobs", config.blobs, self._outbox, address, self._topics,
-            seals=sealer is not None, packet_limit=lambda: self._publisher.max_packet_bytes,
+            self._state / "blobs", config.blobs, self._outbox, address, topics,
+            seals=seals, packet_limit=lambda: self._publisher.max_packet_bytes,
         )  # fmt: skip
         self._replays.on_blob_wanted = self._blobs.bulk.ask
-        health = HealthWatch(self._outbox, self._publisher, self._replays, self._blobs)
-        self._announcer.attach(self._outbox, self._publisher, health)
+
+    def _build_devices(self) -> None:
+        """Make the devices, and what is asked of them."""
+        config = self._config
         digest_key = kept_bytes(self._state / "digest-key")
         self._hotplug = Hotplug(self._devices, self._state / "units.json")
         for device in config.devices:
@@ -104,27 +148,33 @@ class Daemon:
                 make = functools.partial(_make, device, digest_key, self._hotplug)
                 self._devices[device.name] = Supervisor(device.name, make, self._accept, self._announcer.device)
         self._commands = Commands(
-            self._devices, self._outbox, self._topics, self._publisher.send, self._window_key.opened
+            self._devices, self._outbox, self._topics, self._publisher.send, gate(config, self._window_key.opened)
         )
         self._commands.window_commands = {"case-open": self._case.open, "case-close": self._case.close}
         self._control = Control(Path(config.paths.run) / "control.sock", self._announcer.snapshot)
+
+    def _watch(self) -> None:
+        """Make what looks at all the rest."""
+        config = self._config
+        known = known_at_start(self._state, lab=config.window.lab)
+        health = HealthWatch(self._outbox, self._publisher, self._replays, self._blobs, config.mqtt, known)
+        self._announcer.attach(self._outbox, self._publisher, health)
+        connections = {"mqtt": self._publisher, "bulk": self._blobs.bulk}
+        self._watchdog = Watchdog(self._state / STALLED, self._outbox, connections, health.problems)
 
     def _sealer(self) -> Sealer | None:
         """Return what seals personal bodies; the library is loaded only when some device needs it."""
         if not any(device.personal for device in self._config.devices if device.enabled):
             return None
-        from edge.sealing import JweSealer, kept_key, read_key  # 0.1 s and 10 MiB, not always needed
+        from edge.seal_provider import event_sealer  # 0.1 s and 10 MiB, not always needed
 
-        keys = [read_key(Path(subscriber.key)) for subscriber in self._config.subscribers if subscriber.key]
-        if self._config.window.lab:
-            keys.append(kept_key(self._state / "lab-key.jwk"))
-        return JweSealer(keys)
+        sealing, lab = self._config.sealing, self._config.window.lab
+        files = [Path(subscriber.key) for subscriber in self._config.subscribers if subscriber.key]
+        return event_sealer(sealing.provider, sealing.package, files, self._state / "lab-key.jwk" if lab else None)
 
     # -- running ------------------------------------------------------------------------------------
 
     async def _serve(self) -> int:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stop.set)
         threading.excepthook = self._thread_ended
         await self._control.start()
         self._announcer.begin()
@@ -133,6 +183,7 @@ class Daemon:
         self._hotplug.start()
         tasks = [asyncio.create_task(device.run(), name=name) for name, device in self._devices.items()]
         tasks.append(asyncio.create_task(self._announcer.tell_health(), name="health"))
+        tasks.append(asyncio.create_task(self._watchdog.run(), name="watchdog"))
         for task in tasks:
             task.add_done_callback(self._ended)
         _log.info("running", extra={"fields": {"devices": len(self._devices), "pid": os.getpid()}})
@@ -152,9 +203,10 @@ class Daemon:
         await asyncio.wait(tasks, timeout=0.25)
         await self._commands.drain(0.1)
         await self._control.stop()
-        self._publisher.stop(self._announcer.offline(), wait_s=0.4)
+        self._publisher.stop(self._announcer.offline(self._failure), wait_s=0.4)
         self._blobs.bulk.end(wait_s=0.1)
         self._outbox.close()
+        self._watchdog.stop()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Stop the daemon when one of its tasks ends by a bug: systemd starts a healthy one."""
@@ -174,6 +226,16 @@ class Daemon:
         self._failure = self._failure or error
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._stop.set)
+
+    def _room_changed(self, trouble: NotTaken | None) -> None:
+        """Close every device while nothing can be taken, so that none looks ready. Called in the store's thread."""
+
+        def hold() -> None:
+            for device in self._devices.values():
+                device.hold(trouble)
+
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(hold)
 
     # -- events -------------------------------------------------------------------------------------
 

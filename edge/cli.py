@@ -22,6 +22,9 @@ _TOOLS = {
     "discover": "list what is plugged in, the driver that fits, and the configuration lines to paste",
     "listen": "print events as a back office sees them",
     "request": "send a command to a device and print its replies",
+    "keys": "make key pairs, and look at key files",
+    "seal": "seal an event or a request, as windows and the library do",
+    "open": "open a sealed event and print it",
     "demo": "run a whole window with simulated devices and an embedded broker",
 }
 
@@ -71,16 +74,23 @@ def _parser(verb: str | None) -> argparse.ArgumentParser:
 def _run(chosen: argparse.Namespace) -> int:
     from edge.app import Daemon  # the other verbs do not need it
     from edge.config import load
+    from edge.lanes.confine import leave_no_dump
 
+    leave_no_dump()
+    os.umask(0o077)
     config = load(chosen.config)
     logs.set_up(config.log.level, as_json=config.log.format == "json")
     for warning in config.warnings:
         logs.get("config").warning(str(warning))
+    if config.window.lab:
+        logs.get("config").warning("LAB MODE: not for citizens; what is sealed opens with a key of this PC")
 
     async def run() -> int:
         return await Daemon(config).run()
 
-    code = asyncio.run(run())
+    # what drivers print may hold what a device said; the log has a way of its own
+    with open(os.devnull, "w") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):  # noqa: PTH123
+        code = asyncio.run(run())
     # a hung driver's thread must not keep the process: everything that matters is closed by now
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()

@@ -27,6 +27,7 @@ _WIRE: dict[str, tuple[str, str, Any, str]] = {
     "device-status": ("device/{device}/status", "daemon", wire.DeviceStatus, "retained; empty when removed"),
     "device-about": ("device/{device}/about", "daemon", wire.DeviceAbout, "retained; empty when removed"),
     "request": ("request/{device}/{command}", "back office", wire.Request, "never retained"),
+    "signed-request": ("request/{device}/{command}", "back office", wire.SignedRequest, "as the payload of a JWS"),
     "reply": ("reply/{client}/{request_id}", "daemon", wire.Reply, "to the request's Response Topic"),
     "ack": ("ack/{subscriber}", "back office", wire.Ack, "at most every second or every 100 events"),
     "replay": ("replay/{subscriber}", "back office", wire.ReplayRequest, "answered on replayed/{subscriber}"),
@@ -67,6 +68,7 @@ def event_schema(event: type[Payload]) -> dict[str, Any]:
 
 def _params_schema(command: type[Params]) -> dict[str, Any]:
     schema = _schema(command, f"urn:hall-edge:v1:request.{command.kind}.{command.command}")
+    schema["$defs"][command.__name__]["x-tier"] = command.tier
     for name in command.sealed_params:
         schema["$defs"][command.__name__]["properties"][name]["x-sealed"] = True
     return schema

@@ -13,6 +13,7 @@ import grp
 import json
 import os
 import pwd
+import resource
 import socket
 import struct
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,8 @@ from edge.errors import EdgeError
 
 _MAX_LINE = 4096
 _MAX_CALLERS = 32
+_BACKLOG = 8  # so many callers are accepted at once
+_RESERVED_FDS = 16  # for devices, the store and the broker: callers are the first that are turned away
 _LINE_S = 5.0  # so long a caller may take for its line, or for reading ours
 _WATCH_S = 0.5
 
@@ -43,7 +46,7 @@ class Control:
         try:
             self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             self.path.unlink(missing_ok=True)
-            self._server = await asyncio.start_unix_server(self._called, self.path, limit=_MAX_LINE)
+            self._server = await asyncio.start_unix_server(self._called, self.path, limit=_MAX_LINE, backlog=_BACKLOG)
             self.path.chmod(0o660)
         except OSError as error:
             why = error.strerror or str(error)
@@ -63,7 +66,7 @@ class Control:
 
     async def _called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or len(self._callers) >= _MAX_CALLERS:
+        if task is None or len(self._callers) >= _MAX_CALLERS or _crowded(writer):
             writer.transport.abort()
             return
         self._callers.add(task)
@@ -97,6 +100,13 @@ class Control:
                     break  # whatever the caller says now, or that it leaves, ends it
         else:
             await _say(writer, {"error": {"code": "SYS-105", "message": "unknown verb; known: status, watch"}})
+
+
+def _crowded(writer: asyncio.StreamWriter) -> bool:
+    """Return whether the caller's descriptor, the lowest that was free, is one of the last that we may have."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = limit if limit != resource.RLIM_INFINITY else 1 << 30
+    return bool(writer.get_extra_info("socket").fileno() >= most - _RESERVED_FDS)
 
 
 def _verb(line: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -11,16 +12,21 @@ from pathlib import Path
 from typing import Literal
 
 from edge.blobs.desk import BlobDesk
+from edge.config import Mqtt
 from edge.events import EVENTS
+from edge.machine import made_elsewhere, this_machine
 from edge.outbox import Outbox
+from edge.problems import Problems, problem
 from edge.publisher import Publisher
 from edge.replays import Replays
 from edge.supervisor import Supervisor
+from edge.watchdog import STALLED, last_stall
 from edge.wire import (
     DeviceAbout,
     DeviceStatus,
     DiskHealth,
     Health,
+    HealthProblem,
     Ladder,
     LinkHealth,
     OutboxHealth,
@@ -61,6 +67,7 @@ def device_about(device: Supervisor, driver_name: str, mode: Mode) -> DeviceAbou
         model=info.model if info else None,
         firmware=info.firmware if info else None,
         serial_digest=device.port.digest(serial) if serial else None,
+        proof_s=device.driver.proof_s,
         events=tuple(event.type for event in EVENTS if event.kind == device.kind),
         commands=tuple(command.command for command in driver.commands) + (("cancel",) if driver.commands else ()),
     )
@@ -69,8 +76,14 @@ def device_about(device: Supervisor, driver_name: str, mode: Mode) -> DeviceAbou
 class HealthWatch:
     """Counts the delivery ladder (accepted → sent → brokered → confirmed) and what could break it."""
 
-    def __init__(self, outbox: Outbox, publisher: Publisher, replays: Replays, blobs: BlobDesk) -> None:
+    def __init__(
+        self, outbox: Outbox, publisher: Publisher, replays: Replays, blobs: BlobDesk, mqtt: Mqtt,
+        known: tuple[HealthProblem, ...] = (),
+    ) -> None:  # fmt: skip
+        """*known* are the problems that last as long as the daemon: see :func:`known_at_start`."""
         self._outbox, self._publisher, self._replays, self._blobs = outbox, publisher, replays, blobs
+        certificates = {"certificate": mqtt.certificate, "ca": mqtt.ca}
+        self.problems = Problems(outbox, publisher, replays, blobs, certificates=certificates, fixed=known)
 
     def ladder(self) -> Ladder:
         """Return how far the events of this epoch have come."""
@@ -86,26 +99,51 @@ class HealthWatch:
         """Return the body of the retained ``health`` message."""
         outbox, publisher, replays = self._outbox, self._publisher, self._replays
         disk = shutil.disk_usage(outbox.path.parent)
+        accepting = outbox.failed is None and outbox.room.trouble is None
         return Health(
             epoch=outbox.epoch,
             head_seq=str(outbox.head),
             delivery="confirmed" if replays.acks else "broker-only",
             ladder=self.ladder(),
-            outbox=OutboxHealth(depth=outbox.depth, oldest_s=oldest_s, quarantined=outbox.refused),
+            outbox=OutboxHealth(
+                depth=outbox.depth,
+                oldest_s=oldest_s,
+                quarantined=outbox.refused,
+                expired=outbox.figures.expired,
+                damaged=outbox.figures.damaged,
+            ),
             link=LinkHealth(
                 state=publisher.link,
                 connects=publisher.connects,
                 unheard=publisher.unheard,
                 code=publisher.problem.code if publisher.problem else None,
             ),
-            disk=DiskHealth(free_mb=disk.free // 1_000_000, used_percent=round(100 * disk.used / disk.total)),
+            disk=DiskHealth(
+                free_mb=disk.free // 1_000_000,
+                used_percent=round(100 * disk.used / disk.total),
+                accepting=accepting,
+            ),
             subscribers={
                 name: SubscriberHealth(upto_seq=str(ack.upto), acked=stamp(time.time() - ack.at) if ack.at else None)
                 for name, ack in replays.acks.items()
             },
             replayed=replays.replayed,
             blobs=self._blobs.health(),
+            problems=self.problems.found(),
         )
+
+
+def known_at_start(state: Path, *, lab: bool) -> tuple[HealthProblem, ...]:
+    """Return what is wrong from the start and stays so: lab mode, a cloned disk, a run before that hung."""
+    machine = state / "machine.json"
+    elsewhere = False
+    with contextlib.suppress(OSError):  # a disk that takes no writes is the store's to tell
+        elsewhere = made_elsewhere(machine, this_machine())
+    return (
+        *((problem("SYS-148", path=machine),) if elsewhere else ()),
+        *((problem("SYS-147"),) if lab else ()),
+        *last_stall(state / STALLED),
+    )
 
 
 def process_figures(threads: Iterable[object]) -> dict[str, int]:

@@ -82,6 +82,7 @@ class Supervisor:
         self._opened_at = 0.0
         self._nap: asyncio.Future[None] | None = None
         self._poked = False
+        self._held: EdgeError | None = None
 
     @property
     def kind(self) -> str:
@@ -127,6 +128,11 @@ class Supervisor:
             self.failures, self._poked = 0, True
             if self._nap is not None:
                 self._nap.cancel()
+
+    def hold(self, why: EdgeError | None) -> None:
+        """Keep the device closed for *why*; ``None``: let it go."""
+        self._held = why
+        self.reopen("")
 
     def unplugged(self, opened_before: float = math.inf) -> None:
         """Let go of it, if it was opened before that time: it has just been pulled out."""
@@ -178,7 +184,7 @@ class Supervisor:
                     await asyncio.wait([serving], timeout=_OWN_ERROR_S)
                     break
             if not serving.done():
-                raise DeviceLost(pulled.result())
+                raise self._held or DeviceLost(pulled.result())
             await serving
         finally:
             serving.cancel()
@@ -190,6 +196,8 @@ class Supervisor:
         while True:
             pulled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             self._pulled, self._opened_at = pulled, self._clock()
+            if self._held is not None:
+                raise self._held.with_traceback(None)  # else each time it would hold on to one more
             try:
                 return await lane.open(), pulled
             except DeviceAbsent as error:

@@ -36,6 +36,7 @@ class WindowStatus(_Body, frozen=True, kw_only=True):
     version: str
     since: Stamp
     lab: bool = False
+    code: Annotated[str, Meta(description="why it went offline by itself, or takes nothing")] | None = None
     key: Annotated[dict[str, Any], Meta(description="public JWK for requests with personal parameters")] | None = None
 
 
@@ -60,6 +61,15 @@ class DeviceAbout(_Body, frozen=True, kw_only=True):
     model: str | None = None
     firmware: str | None = None
     serial_digest: str | None = None
+    proof_s: (
+        Annotated[
+            float,
+            Meta(
+                description="while it is ready it has proved to live within so many seconds; absent: it cannot be asked"
+            ),
+        ]
+        | None
+    ) = None
     events: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
 
@@ -74,11 +84,13 @@ class Ladder(_Body, frozen=True, kw_only=True):
 
 
 class OutboxHealth(_Body, frozen=True, kw_only=True):
-    """What waits in the store."""
+    """What waits in the store. ``expired`` and ``damaged`` count since it was made: each has its tombstone."""
 
     depth: int
     oldest_s: float | None = None
     quarantined: int
+    expired: int = 0
+    damaged: int = 0
 
 
 class LinkHealth(_Body, frozen=True, kw_only=True):
@@ -91,10 +103,11 @@ class LinkHealth(_Body, frozen=True, kw_only=True):
 
 
 class DiskHealth(_Body, frozen=True, kw_only=True):
-    """The disk that holds the store."""
+    """The disk that holds the store; not ``accepting``: there is no room for another event."""
 
     free_mb: int
     used_percent: int
+    accepting: bool = True
 
 
 class SubscriberHealth(_Body, frozen=True, kw_only=True):
@@ -119,8 +132,17 @@ class BlobsHealth(_Body, frozen=True, kw_only=True):
     code: str | None = None
 
 
+class HealthProblem(_Body, frozen=True, kw_only=True):
+    """What is wrong now: a stable code, what is seen, one action. A ``notice`` keeps nothing from working."""
+
+    code: str
+    message: str
+    action: str
+    level: Literal["attention", "notice"] = "attention"
+
+
 class Health(_Body, frozen=True, kw_only=True):
-    """``health`` (retained, every 15 s and after bursts)."""
+    """``health`` (retained, every 15 s, after bursts, and within 2 s of every change of ``problems``)."""
 
     epoch: int
     head_seq: Seq
@@ -132,6 +154,7 @@ class Health(_Body, frozen=True, kw_only=True):
     subscribers: dict[str, SubscriberHealth] = {}
     replayed: int = 0
     blobs: BlobsHealth | None = None
+    problems: tuple[HealthProblem, ...] = ()
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -144,6 +167,24 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         return f"<request {self.request_id}>"
+
+
+class SignedRequest(Request, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The payload of a signed request: with a requester's key configured, no other is taken.
+
+    Compact JWS with content type ``application/jose+json``; header ``alg`` (ES256 or Ed25519), ``kid`` and ``typ``
+    ``hall-request+jwt``, and nothing else. A personal one is signed first and then sealed.
+    """
+
+    iss: Annotated[str, Meta(max_length=32, description="the requester's name in the window's configuration")]
+    aud: Annotated[str, Meta(max_length=65, description="{hall}/{window}")]
+    iat: Annotated[int, Meta(ge=0, le=2**53, description="seconds since 1970; not more than 5 s ahead")]
+    exp: Annotated[int, Meta(ge=0, le=2**53, description="at most 30 s after iat; signed anew when sent again")]
+    device: Annotated[str, Meta(max_length=32, description="as in the topic")]
+    command: Annotated[str, Meta(max_length=64, description="as in the topic")]
+
+    def __repr__(self) -> str:
+        return f"<signed request {self.request_id}>"
 
 
 class RequestAck(_Body, frozen=True, kw_only=True, tag_field="reply", tag="ack"):
@@ -193,11 +234,16 @@ Reply = RequestAck | Progress | Completion
 
 
 class Ack(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``ack/{subscriber}``: everything up to ``upto_seq`` is complete, but for ``missing``."""
+    """``ack/{subscriber}``: everything up to ``upto_seq`` is complete, but for ``missing``.
+
+    ``upto_id`` is the id of the event ``upto_seq``. An acknowledgement of another event than the one that has the
+    number here, or of a number never given out here, deletes nothing: this store is an older copy of itself.
+    """
 
     epoch: int
     upto_seq: Seq
     missing: Annotated[list[tuple[Seq, Seq]], Meta(max_length=1000)] = []
+    upto_id: Annotated[str, Meta(max_length=64)] | None = None
 
 
 class ReplayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

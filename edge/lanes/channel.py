@@ -20,6 +20,7 @@ import msgspec
 from edge.driver import DeviceInfo
 from edge.events import BlobRef
 from edge.links.address import Address
+from edge.secret import reveal
 
 MAX_BYTES = 64 << 20
 """The largest picture, and the largest message, that the daemon takes from a driver's process."""
@@ -152,7 +153,7 @@ class Told(msgspec.Struct, frozen=True, array_like=True):
 
 
 def encode(message: object) -> bytes:
-    return msgspec.msgpack.encode(message)
+    return msgspec.msgpack.encode(message, enc_hook=reveal)
 
 
 def decode(data: Buffer, kind: Any) -> Any:

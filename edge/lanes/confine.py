@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 _MAX_FILES = 256
@@ -21,11 +23,19 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in given.items() if name in _PASSED or name.startswith(_PASSED_PREFIXES)}
 
 
+def leave_no_dump() -> None:
+    """Let a crash of this process, or of one that it starts, write no memory: to no file, and to no crash handler."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with contextlib.suppress(OSError):  # a kernel without core dumps
+        Path("/proc/self/coredump_filter").write_text("0", encoding="ascii")
+
+
 def confine(parent: int, memory_mb: int) -> None:
     """Tie this process to its *parent* and limit it: memory, files, no core dump, nobody looks into it.
 
     Ctrl-C and a stop of the service reach every process of it; this one ends when its parent closes it.
     """
+    leave_no_dump()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     libc = ctypes.CDLL(None, use_errno=True)
@@ -36,7 +46,7 @@ def confine(parent: int, memory_mb: int) -> None:
         raise SystemExit("the daemon is gone")
     os.umask(0o077)
     limit = memory_mb << 20
-    for what, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_NOFILE, _MAX_FILES), (resource.RLIMIT_DATA, limit)):
+    for what, most in ((resource.RLIMIT_NOFILE, _MAX_FILES), (resource.RLIMIT_DATA, limit)):
         allowed = resource.getrlimit(what)[1]
         wanted = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
         resource.setrlimit(what, (wanted, wanted))

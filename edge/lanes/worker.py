@@ -255,12 +255,11 @@ class _ToDaemon(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            fields = {key: logs.shown(value) for key, value in getattr(record, "fields", {}).items()}
+            message, more = logs.said(record)
+            fields = {key: logs.shown(value) for key, value in {**getattr(record, "fields", {}), **more}.items()}
             if record.exc_info and record.exc_info[1] is not None:
                 fields["where"] = logs.where(record.exc_info[1])
-            if not record.name.startswith("hall-edge."):
-                fields["library"] = record.name
-            self._say(Logged(level=record.levelno, message=str(logs.shown(record.getMessage())), fields=fields))
+            self._say(Logged(level=record.levelno, message=message, fields=fields))
         except Exception:  # noqa: BLE001  # as logging does it: a record that cannot be told is no reason to fail
             self.handleError(record)
 

@@ -14,12 +14,13 @@ from edge.subscriber.blob_files import Blob
 from edge.subscriber.client import Subscriber
 from edge.subscriber.errors import BadArgument, BlobFolderError, PositionError, Refused, RequestError, SubscriberError
 from edge.subscriber.event import Event
-from edge.subscriber.model import Gap, Limits, NewStore, Notice
+from edge.subscriber.model import Gap, Limits, NewStore, Notice, WentBack
+from edge.subscriber.packing import Signer
 from edge.subscriber.requests import Completion, Reply, Requester
 from edge.subscriber.windows import Window, Windows
 
 __all__ = [
     "Address", "BadArgument", "Blob", "BlobFolderError", "Completion", "Event", "Gap", "Limits", "Login", "NewStore",
-    "Notice", "PositionError", "Refused", "Reply", "RequestError", "Requester", "Subscriber", "SubscriberError",
-    "Window", "Windows",
+    "Notice", "PositionError", "Refused", "Reply", "RequestError", "Requester", "Signer", "Subscriber",
+    "SubscriberError", "WentBack", "Window", "Windows",
 ]  # fmt: skip

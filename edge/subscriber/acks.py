@@ -13,9 +13,9 @@ from edge.errors import EdgeError
 from edge.subscriber.errors import PositionError, Refused
 from edge.subscriber.intake import Intake
 from edge.subscriber.link import Link
+from edge.subscriber.marks import Ack, Mark
 from edge.subscriber.model import Delivery, Limits
 from edge.subscriber.position import PositionFile
-from edge.subscriber.sequence import Ack, Mark
 from edge.subscriber.topics import ROOT
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,11 @@ log = logging.getLogger(__name__)
 class Acknowledger:
     """Tells each window what its subscriber has processed, and never before that is safe."""
 
-    def __init__(self, name: str, intake: Intake, link: Link, limits: Limits, file: PositionFile | None) -> None:
+    def __init__(
+        self, name: str, intake: Intake, link: Link, limits: Limits, file: PositionFile | None, *, silent: bool
+    ) -> None:
+        """With *silent* the position is kept, but nobody is told."""
+        self._silent, self._saving = silent, False
         self._name, self._intake, self._link, self._limits, self._file = name, intake, link, limits, file
         self._saved: dict[str, Mark] = {}
         self._changed: set[str] = set()
@@ -34,6 +38,11 @@ class Acknowledger:
         self._complaints: set[str] = set()
         self.full = asyncio.Event()
         """Set when so much was processed that it should be acknowledged now."""
+
+    @property
+    def unsaved(self) -> bool:
+        """Return whether something was processed and is not safe yet."""
+        return bool(self._changed) or self._saving
 
     def begin(self, marks: Mapping[str, Mark]) -> None:
         """Go on behind *marks*, which are safe."""
@@ -59,7 +68,7 @@ class Acknowledger:
         if due and (self._changed or self._tell):
             self._told_at = now
             await self._save()
-        if not self._link.connected:
+        if self._silent or not self._link.connected:
             return
         asked = {name: pairs for name, pairs in self._questions(now).items() if pairs} if asking else {}
         for window in [*asked, *(self._tell - asked.keys() if due else ())]:
@@ -67,6 +76,7 @@ class Acknowledger:
 
     async def _save(self) -> None:
         changed, self._changed, self._processed = self._changed, set(), 0
+        self._saving = True
         self.full.clear()
         marks = {window: self._intake.sequence(window).mark for window in changed}
         saved = self._saved | {window: mark.copy() for window, mark in marks.items() if mark}
@@ -77,6 +87,8 @@ class Acknowledger:
             self._changed |= changed
             self._complain(error)
             return
+        finally:
+            self._saving = False
         self._complaints.discard(PositionError.default_code)
         self._saved = saved
         self._tell |= changed
@@ -106,4 +118,5 @@ class Acknowledger:
 
 def _encoded(ack: Ack) -> bytes:
     missing = [[str(first), str(last)] for first, last in ack.missing]
-    return msgspec.json.encode({"epoch": ack.epoch, "upto_seq": str(ack.upto), "missing": missing})
+    body = {"epoch": ack.epoch, "upto_seq": str(ack.upto), "missing": missing}
+    return msgspec.json.encode(body | ({"upto_id": ack.upto_id} if ack.upto_id else {}))

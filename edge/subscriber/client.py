@@ -14,7 +14,7 @@ import aiomqtt
 from joserfc.jwk import ECKey
 
 from edge.events import Params
-from edge.sealing import SealError, read_key
+from edge.sealing import Opener
 from edge.subscriber.acks import Acknowledger
 from edge.subscriber.address import Address, Login
 from edge.subscriber.blob_desk import BlobDesk
@@ -22,8 +22,10 @@ from edge.subscriber.blob_files import BlobFolder
 from edge.subscriber.blob_line import BlobLine
 from edge.subscriber.event import Event
 from edge.subscriber.intake import Intake
+from edge.subscriber.keys import opener_of
 from edge.subscriber.link import Link
 from edge.subscriber.model import Delivery, Gap, Limits, Notice
+from edge.subscriber.packing import Signer
 from edge.subscriber.position import PositionFile
 from edge.subscriber.requests import Completion, Reply, Requester
 from edge.subscriber.topics import checked_name
@@ -45,9 +47,9 @@ class Subscriber:
     gets the event again after its restart, when *position* names a file. Without *position* it begins with the first
     event seen (``edge.subscriber.sequence`` says precisely where). *keys* (private, or paths to them) open the sealed
     views. *blobs* is a folder for pictures and documents: an event that brings one is delivered when its file is
-    there (:attr:`Event.blob`). *on_notice* is called with a :class:`Gap` when it is named and when it is over, and
-    with a :class:`NewStore`. With *observe* nothing is published: no acknowledgement, no question. Only one task may
-    iterate.
+    there (:attr:`Event.blob`). *on_notice* is called with a :class:`Gap` when it is named and when it is over, with
+    a :class:`NewStore`, and with a :class:`WentBack`. With *observe* nothing is published: no acknowledgement, no
+    question. Only one task may iterate.
     """
 
     def __init__(  # noqa: PLR0913  keyword-only settings, all but two with a default
@@ -58,9 +60,11 @@ class Subscriber:
         hall: str = "+",
         window: str = "+",
         keys: Sequence[ECKey | Path] = (),
+        opener: Opener | None = None,
         position: Path | None = None,
         blobs: Path | None = None,
         login: Login | None = None,
+        signer: Signer | None = None,
         on_notice: Callable[[Notice], None] | None = None,
         observe: bool = False,
         session_expiry_s: int = SESSION_S,
@@ -69,7 +73,7 @@ class Subscriber:
         """Check everything, connect to nothing; raises ``BadArgument`` or ``SealError``."""
         self._name = checked_name(name, "subscriber")
         self._scope = (checked_name(hall, "hall", wildcard=True), checked_name(window, "window", wildcard=True))
-        self._keys = [_private(key) for key in keys]
+        opener = opener or opener_of(keys)
         self._address = Address.parse(url, login)
         self._file = PositionFile(position, name) if position else None
         self._limits = limits or Limits()
@@ -77,15 +81,16 @@ class Subscriber:
         self._waiting, self._room, self._was_up = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._current: Delivery | None = None
         self._requester: Requester | None = None
+        self._signer = signer
         self._stopped: BaseException | None = None
         self._blocked = False
         self._tasks: list[asyncio.Task[None]] = []
         desk = BlobDesk(BlobFolder(blobs), self._limits) if blobs else None
-        self._intake = Intake(self._scope, self._keys, self._limits, self._notice, desk)
+        self._intake = Intake(self._scope, opener, self._limits, self._notice, desk)
         client_id, topics = f"hall-edge-subscriber-{name}", self._intake.topics(name)
         self._link = Link(self._address, client_id, topics, self._receive, self._up, session_expiry_s=session_expiry_s)
         self._blobs = self._blob_line(desk, client_id, session_expiry_s) if desk else None
-        self._acks = Acknowledger(name, self._intake, self._link, self._limits, self._file)
+        self._acks = Acknowledger(name, self._intake, self._link, self._limits, self._file, silent=observe)
 
     def _blob_line(self, desk: BlobDesk, client_id: str, session_expiry_s: int) -> BlobLine:
         def link(suffix: str, *more: Any) -> Link:
@@ -129,18 +134,27 @@ class Subscriber:
 
     async def __anext__(self) -> Event:
         self.done()
-        while not self._intake.ready:
+        while (delivery := self._next()) is None:
             if self._stopped:
                 raise self._stopped
             self._waiting.clear()
             await self._waiting.wait()
-        self._current = self._intake.ready.popleft()
-        self._room.set()
-        return Event(self._current)
+        self._current = delivery
+        return Event(delivery)
+
+    def _next(self) -> Delivery | None:
+        """Return the next event for the consumer; what was delivered before is counted as processed once more."""
+        while self._intake.ready:
+            delivery = self._intake.ready.popleft()
+            self._room.set()
+            if not delivery.passed:
+                return delivery
+            self._acks.done(delivery)
+        return None
 
     def done(self) -> None:
         """Count the event delivered last as processed, without asking for the next one."""
-        if self._current and not self._observe:
+        if self._current:
             self._acks.done(self._current)
         self._current = None
 
@@ -188,7 +202,7 @@ class Subscriber:
     ) -> Completion:
         """Ask *device* of *window* for something; see :meth:`Requester.request`."""
         if self._requester is None:
-            self._requester = Requester(self._address, name=self._name, hall=self._scope[0])
+            self._requester = Requester(self._address, name=self._name, hall=self._scope[0], signer=self._signer)
             self._requester.start()
         return await self._requester.request(
             window, device, command, params, timeout_s=timeout_s, case=case, on_progress=on_progress
@@ -204,7 +218,7 @@ class Subscriber:
 
     async def _has_room(self) -> None:
         """Wait while the consumer has enough to do."""
-        while len(self._intake.ready) >= self._limits.queue:
+        while self._is_full():
             self._blocked = True
             self._waiting.set()
             self._room.clear()
@@ -212,6 +226,12 @@ class Subscriber:
         if self._blocked:
             self._blocked = False
             self._resume()
+
+    def _is_full(self) -> bool:
+        """Return whether nothing more should be taken. Who cannot ask again takes one by one, each when it is safe."""
+        if self._observe and self._file:
+            return bool(self._intake.ready) or self._current is not None or self._acks.unsaved
+        return len(self._intake.ready) >= self._limits.queue
 
     def _look_ready(self) -> None:
         if self._intake.ready:
@@ -248,15 +268,12 @@ class Subscriber:
         if self._blobs and not last:
             asks = reading and not self._observe
             await self._blobs.step(now, self._link.send if asks else None, self._name)
-        if not self._observe:
-            await self._acks.step(now, asking=reading and not last, last=last)
+        await self._acks.step(now, asking=reading and not last, last=last)
+        self._room.set()
 
     def _notice(self, notice: Notice) -> None:
-        log.log(
-            logging.INFO if isinstance(notice, Gap) and notice.state != "lost" else logging.WARNING,
-            "%s",
-            notice,
-        )
+        level = logging.INFO if isinstance(notice, Gap) and notice.state != "lost" else logging.WARNING
+        log.log(level, "%s", notice)
         if self._on_notice:
             self._on_notice(notice)
 
@@ -281,10 +298,3 @@ async def _ended(*tasks: asyncio.Task[None]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
-
-
-def _private(key: ECKey | Path) -> ECKey:
-    found = read_key(key) if isinstance(key, Path) else key
-    if not found.is_private:
-        raise SealError("a public key cannot open anything", code="SEC-103", action="give the private half")
-    return found

@@ -8,9 +8,10 @@ SUB-104 the position file cannot be used            SUB-111 the sealed view neve
 SUB-105 the window is offline                       SUB-112 the daemon no longer has the sealed view
 SUB-106 no answer in time                           SUB-113 a message is not what the contract says
 SUB-114 a blob cannot be written                    SUB-115 the folder for blobs cannot be used
+SUB-116 a window's store is an older copy of itself  SUB-117 ``listen --save`` cannot write
 ======= =====================================================================================================
 
-SEC-101, SEC-102 and SEC-103 come from :mod:`edge.sealing`: sealed to other keys, damaged, no such key.
+SEC codes come from :mod:`edge.sealing`: 101 sealed to other keys, 102 damaged, 103 no such key, 115 no private one.
 """
 
 from __future__ import annotations

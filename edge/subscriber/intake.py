@@ -5,17 +5,19 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import aiomqtt
-from joserfc.jwk import ECKey
 
+from edge.logs import worth_a_line
+from edge.sealing import Opener
 from edge.subscriber.blob_desk import BlobDesk
 from edge.subscriber.blob_wire import BlobTopic, Wanted, read_gone, wanted_by
 from edge.subscriber.errors import WireError
+from edge.subscriber.marks import Mark
 from edge.subscriber.model import Delivery, Limits, Notice, View
-from edge.subscriber.sequence import Mark, WindowSequence
+from edge.subscriber.sequence import WindowSequence
 from edge.subscriber.topics import ROOT, EventTopic, split
 from edge.subscriber.windows import Health, Windows, decoded
 from edge.subscriber.wire import PUBLIC_TYPE, SEALED_TYPE, Body, number, public_view, sealed_view
@@ -29,12 +31,12 @@ class Intake:
     def __init__(
         self,
         scope: tuple[str, str],
-        keys: Sequence[ECKey],
+        opener: Opener | None,
         limits: Limits,
         notice: Callable[[Notice], None],
         blobs: BlobDesk | None = None,
     ) -> None:
-        self._scope, self._keys, self._limits, self._notice = scope, keys, limits, notice
+        self._scope, self._opener, self._limits, self._notice = scope, opener, limits, notice
         self._blobs = blobs
         self._marks: Mapping[str, Mark] = {}
         self._durable: str | None = None
@@ -56,7 +58,7 @@ class Intake:
         hall, window = self._scope
         root = f"{ROOT}/{hall}/{window}"
         topics = {f"{root}/event/+/+/+": True, f"{root}/replayed/{name}": True, f"{root}/status": True}
-        if self._keys:
+        if self._opener:
             topics[f"{root}/sealed/+/+/+"] = True
         return {**topics, f"{root}/health": True, f"{root}/device/+/status": False}
 
@@ -76,7 +78,8 @@ class Intake:
             log.error("SUB-114: a part of a blob cannot be written: %s", error.strerror)
         except WireError as error:
             self.refused += 1
-            log.warning("%s (window %s/%s, message %d refused)", error, *place[:2], self.refused)
+            level = logging.WARNING if worth_a_line(self.refused) else logging.DEBUG
+            log.log(level, "%s (window %s/%s, message %d refused)", error, *place[:2], self.refused)
         self.collect(f"{place[0]}/{place[1]}")
 
     def collect(self, window: str) -> None:
@@ -93,7 +96,9 @@ class Intake:
         """Return the sequence of ``hall/window``, begun where the position says."""
         if window not in self.sequences:
             mark = self._marks.get(window)
-            new = WindowSequence(window, self._limits, joins=bool(self._keys), mark=mark.copy() if mark else None)
+            new = WindowSequence(
+                window, self._limits, joins=self._opener is not None, mark=mark.copy() if mark else None
+            )
             self.sequences[window] = new
         return self.sequences[window]
 
@@ -135,11 +140,16 @@ class Intake:
         topic, sealed = _original(message)
         if (topic.hall, topic.window) != (hall, window):
             raise WireError("a replayed event of another window")
-        if sealed and not self._keys:
+        if sealed and self._opener is None:
             return
         before = sequence.duplicates
         payload = bytes(message.payload)
-        view = sealed_view(topic, payload, self._keys, sequence.lacks_sealed) if sealed else public_view(topic, payload)
+        if sealed and self._opener is not None:
+            view = sealed_view(topic, payload, self._opener, sequence.lacks_sealed)
+        else:
+            view = public_view(topic, payload)
+        if view and sequence.epoch is not None and view.epoch > sequence.epoch:
+            raise WireError("an event of a store that the window does not speak of")
         if view:
             self._offer(sequence, view)
         if sequence.duplicates > before:

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 RECEIVE_MAXIMUM = 100
 FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 10.0
 STEADY_S = 10.0
 MANY_SHORT_LIVES = 3
 KEEPALIVE_S = 5
@@ -96,6 +96,8 @@ class _Client(SteadyClient):
         self._client.connect_timeout = CONNECT_S
         self._answers: dict[int, asyncio.Future[int]] = {}
         self._paused = False
+        self.subscribed = False
+        """Before that reading is never paused: the answer to SUBSCRIBE comes behind what waited in the session."""
 
     def taken(self, message: aiomqtt.Message) -> None:
         """Answer PUBACK for *message*, and read on when few are left."""
@@ -109,7 +111,9 @@ class _Client(SteadyClient):
 
     def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
         super()._on_message(client, userdata, message)
-        if not self._paused and self._queue.qsize() >= RECEIVE_MAXIMUM and (found := client.socket()):
+        if not self.subscribed or self._paused or self._queue.qsize() < RECEIVE_MAXIMUM:
+            return
+        if found := client.socket():
             self._paused = True
             self._loop.remove_reader(found.fileno())
 
@@ -244,6 +248,7 @@ class Link:
     async def _subscribe(self, client: _Client) -> None:
         options = SubscribeOptions(qos=1)
         answers: Sequence[int | ReasonCode] = await client.subscribe([(topic, options) for topic in self._topics])
+        client.subscribed = True
         for (topic, required), answer in zip(self._topics.items(), answers, strict=True):
             code = answer if isinstance(answer, int) else answer.value
             if code >= FAILURE and required:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from edge.subscriber.ranges import Ranges
+from edge.subscriber.ranges import Pair
 
+FIRST_SEQ = 1
 LAST_SEQ = 2**64 - 1
 LATE_SEALED = "SUB-111"
 """The sealed view never came, and its store is gone."""
@@ -36,7 +37,11 @@ class Limits:
     max_buffered: int = 1_000
     """So many events of one window wait behind a gap; then they go on too."""
     max_lost_ranges: int = 1_000
-    """So many lost ranges of one window are still asked for; the oldest are forgotten."""
+    """So many lost ranges of one window are still asked for; then later events wait until some are here."""
+    remembered_ids: int = 500
+    """So many numbers of one window are remembered with the id of their event, to notice one given twice."""
+    went_back_after_s: float = 10.0
+    """A window whose live ``health`` is behind what it sent before, twice, so far apart, has an older store."""
     ack_every_s: float = 1.0
     ack_every_events: int = 100
     queue: int = 200
@@ -70,6 +75,8 @@ class View:
     """Bad views: another copy would be no better."""
     blob: bool = False
     """The event brings a blob, which is wanted and can be opened: it is complete only with that."""
+    id: str = ""
+    """The event's id; a tombstone's: of the event it stands for. Empty when it is not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +86,18 @@ class Delivery:
     window: str
     epoch: int
     seq: int
-    public: object | None
-    sealed: object | None
+    public: object | None = None
+    sealed: object | None = None
     tombstone: bool = False
     late: bool = False
     unreadable: str | None = None
     blob: object | None = None
     """What became of its blob."""
+    id: str = ""
+    turn: int = 0
+    """How often the window's store had gone back by then."""
+    passed: bool = False
+    """Nothing to show: it was delivered before the window's store went back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,45 +106,75 @@ class Gap:
 
     ``state``: ``open``; ``filled`` (all are here); ``gone`` (all answered, ``gone`` of them by a tombstone);
     ``lost`` (``lost`` of them did not come in time; should they come yet, they are delivered as late);
-    ``new-store`` (the window's store was made anew, they will never come).
+    ``new-store`` (the window's store was made anew, they will never come); ``went-back`` (the window's store is
+    an older copy of itself; what it still has comes in a gap of its own).
     """
 
     window: str
     epoch: int
     first: int
     last: int
-    state: Literal["open", "filled", "gone", "lost", "new-store"] = "open"
+    state: Literal["open", "filled", "gone", "lost", "new-store", "went-back"] = "open"
     gone: int = 0
     lost: int = 0
 
     def __str__(self) -> str:
-        name = f"{self.first}" if self.first == self.last else f"{self.first}-{self.last}"
+        name = named(((self.first, self.last),))
         counts = "".join(f", {count} {what}" for count, what in ((self.gone, "gone"), (self.lost, "lost")) if count)
         return f"{self.window} seq {name} {self.state}{counts}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewStore:
-    """A window's store was made anew: its sequence starts again under a higher epoch."""
+    """A window's store was made anew: its sequence starts again under another epoch."""
 
     window: str
     epoch: int
     old_epoch: int
     last_seq: int
     """The last event of the old epoch that is complete here; later ones, if there were any, are lost."""
+    missing: tuple[Pair, ...] = ()
+    """What of the old epoch is known to exist and was not delivered, up to ``last_seq`` and behind it."""
 
     def __str__(self) -> str:
-        return f"{self.window} new store: epoch {self.old_epoch} ended at seq {self.last_seq}, now {self.epoch}"
+        missing = f", lost of it: {named(self.missing)}" if self.missing else ""
+        return (
+            f"{self.window} new store: epoch {self.old_epoch} ended at seq {self.last_seq}{missing}, now {self.epoch}"
+        )
 
 
-Notice = Gap | NewStore
-Output = Delivery | Gap | NewStore
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WentBack:
+    """A window's store is an older copy of itself (a restored disk): it gives numbers a second time.
+
+    What it gives anew is delivered, although its numbers were delivered before, under other ids. What it had
+    accepted behind ``head`` and nobody got is lost.
+    """
+
+    window: str
+    epoch: int
+    head: int
+    """The last number that the older copy is known to have given."""
+    last_seq: int
+    """The last number known from before."""
+
+    def __str__(self) -> str:
+        return f"{self.window} store went back to seq {self.head}: {self.head + 1}-{self.last_seq} are given again"
+
+
+def named(pairs: tuple[Pair, ...]) -> str:
+    """Return *pairs* as a person reads them: ``3, 5-9``."""
+    return ", ".join(f"{first}" if first == last else f"{first}-{last}" for first, last in pairs)
+
+
+Notice = Gap | NewStore | WentBack
+Output = Delivery | Gap | NewStore | WentBack
 
 
 class Entry:
     """What is here of one event."""
 
-    __slots__ = ("bad", "bad_copies", "blob", "public", "sealed", "tombstone")
+    __slots__ = ("bad", "bad_copies", "blob", "passed", "public", "sealed", "tombstone")
 
     def __init__(self) -> None:
         self.public: View | None = None
@@ -141,9 +183,13 @@ class Entry:
         self.bad: View | None = None
         self.bad_copies = 0
         self.blob: object | None = None
+        self.passed = False
 
     def take(self, view: View) -> bool:
-        """Add *view*; false when it says nothing new."""
+        """Add *view*; false when it says nothing new, or is of another event than what is here."""
+        here = self.public or self.sealed
+        if here and here.id != view.id and not view.bad and not view.tombstone:
+            return False
         if view.bad:
             self.bad, self.bad_copies = view, self.bad_copies + 1
             return self.sealed is None
@@ -159,7 +205,7 @@ class Entry:
 
     def awaits_blob(self) -> bool:
         """Return whether a blob is wanted, and nothing became of it yet."""
-        return self.blob is None and not self.tombstone and self._brings_blob()
+        return self.blob is None and not (self.tombstone or self.passed) and self._brings_blob()
 
     def _brings_blob(self) -> bool:
         return any(view.blob for view in (self.public, self.sealed) if view)
@@ -172,7 +218,7 @@ class Entry:
 
     def here(self, *, joins: bool) -> bool:
         """Return whether the event itself is here, whatever becomes of its blob."""
-        if self.tombstone:
+        if self.tombstone or self.passed:
             return True
         if self.public is None:
             return False
@@ -182,62 +228,22 @@ class Entry:
         """A damaged view gets a second chance (damage on the way heals), one for other keys does not."""
         return self.bad is not None and (self.bad.final or self.bad_copies > 1)
 
-    def delivery(self, window: str, seq: int, *, joins: bool, late: bool) -> Delivery | None:
-        """Return the best that can be made of what is here; ``None``: nothing that could be shown."""
+    def delivery(self, at: Delivery, *, joins: bool) -> Delivery | None:
+        """Return *at* with the best that can be made of what is here; ``None``: nothing that could be shown."""
         shown = self.public or self.sealed or self.tombstone
+        if self.passed:
+            return replace(at, passed=True, id=self.public.id if self.public else "")
         if shown is None:
             return None
         unreadable = None
         if joins and shown.sealed and self.sealed is None:
             unreadable = (self.bad and self.bad.bad) or (GONE_SEALED if self.tombstone else LATE_SEALED)
-        return Delivery(
-            window=window,
-            epoch=shown.epoch,
-            seq=seq,
+        return replace(
+            at,
             public=self.public.body if self.public else shown.body if shown is self.tombstone else None,
             sealed=self.sealed.body if self.sealed else None,
             tombstone=shown is self.tombstone,
-            late=late,
             unreadable=unreadable,
             blob=self._blob_outcome(),
-        )
-
-
-class OpenGap:
-    """A gap that was named and is not over."""
-
-    def __init__(self, window: str, epoch: int, first: int, last: int) -> None:
-        self.window, self.epoch, self.first, self.last = window, epoch, first, last
-        self.missing = Ranges([(first, last)])
-        self.gone = self.lost = 0
-
-    def arrived(self, seq: int, *, tombstone: bool) -> None:
-        if seq in self.missing:
-            self.missing.remove(seq)
-            self.gone += tombstone
-
-    def missing_again(self, seq: int) -> None:
-        """Count *seq*, if it belongs to this gap, as not here: it was dropped, or others go before its blob."""
-        if self.first <= seq <= self.last:
-            self.missing.add(seq, seq)
-
-    def passed(self, last: int) -> None:
-        """Count what is missing up to *last* as lost."""
-        below = self.missing.within(self.first, last)
-        self.lost += sum(high - low + 1 for low, high in below)
-        self.missing.remove(self.first, last)
-
-    def report(self, *, new_store: bool = False) -> Gap:
-        """Return the gap as it stands."""
-        over = "lost" if self.lost else "gone" if self.gone else "filled"
-        state: Literal["open", "filled", "gone", "lost", "new-store"]
-        state = "new-store" if new_store else "open" if self.missing else over  # type: ignore[assignment]
-        return Gap(
-            window=self.window,
-            epoch=self.epoch,
-            first=self.first,
-            last=self.last,
-            state=state,
-            gone=self.gone,
-            lost=self.lost,
+            id="" if shown is self.tombstone else shown.id,
         )

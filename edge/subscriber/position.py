@@ -10,14 +10,16 @@ from typing import Literal
 import msgspec
 
 from edge.subscriber.errors import PositionError
+from edge.subscriber.marks import Mark
 from edge.subscriber.ranges import Ranges
-from edge.subscriber.sequence import Mark
 
 
 class _Window(msgspec.Struct, omit_defaults=True):
     epoch: int
     upto_seq: str
     missing: list[tuple[str, str]] = []
+    upto_id: str = ""
+    earlier: list[_Window] = []
 
 
 class _File(msgspec.Struct):
@@ -57,10 +59,7 @@ class PositionFile:
 
     def write(self, marks: Mapping[str, Mark]) -> None:
         """Replace the file, durably; blocks for a few milliseconds; raises :class:`PositionError`."""
-        windows = {
-            window: _Window(mark.epoch, str(mark.upto), [(str(low), str(high)) for low, high in mark.missing])
-            for window, mark in sorted(marks.items())
-        }
+        windows = {window: _entry(mark) for window, mark in sorted(marks.items())}
         content = msgspec.json.encode(_File(1, self.subscriber, windows))
         new = self.path.with_name(self.path.name + ".new")
         try:
@@ -74,8 +73,16 @@ class PositionFile:
             raise PositionError(f"{self.path}: {error.strerror}") from error
 
 
+def _entry(mark: Mark) -> _Window:
+    missing = [(str(low), str(high)) for low, high in mark.missing]
+    earlier = [_entry(before) for before in mark.earlier]
+    return _Window(mark.epoch, str(mark.upto), missing, mark.upto_id, earlier)
+
+
 def _mark(entry: _Window) -> Mark:
-    return Mark(entry.epoch, int(entry.upto_seq), Ranges((int(low), int(high)) for low, high in entry.missing))
+    missing = Ranges((int(low), int(high)) for low, high in entry.missing)
+    earlier = tuple(_mark(before) for before in entry.earlier)
+    return Mark(entry.epoch, int(entry.upto_seq), missing, entry.upto_id, earlier)
 
 
 def sync_folder(folder: Path) -> None:

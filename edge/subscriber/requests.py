@@ -9,23 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import math
-import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Self
 
 import aiomqtt
 import msgspec
-from joserfc.errors import JoseError
-from joserfc.jwk import ECKey
 
-from edge.events import COMMANDS, Params
-from edge.sealing import CONTENT_TYPE, JweSealer
+from edge.events import Params
 from edge.subscriber.address import Address
-from edge.subscriber.errors import BadArgument, RequestError, WireError
+from edge.subscriber.errors import RequestError, WireError
 from edge.subscriber.link import NO_SUBSCRIBER, Link
+from edge.subscriber.packing import Parcel, Signer, body
 from edge.subscriber.topics import ROOT, checked_name, checked_window, split
 from edge.subscriber.windows import Window, Windows, decoded
 from edge.wire import EventName, Told
@@ -94,11 +89,15 @@ class _Pending:
 
 
 class Requester:
-    """Sends commands to windows. ``Subscriber.request`` uses one; it also works alone, without events."""
+    """Sends commands to windows. ``Subscriber.request`` uses one; it also works alone, without events.
 
-    def __init__(self, address: Address, *, name: str, hall: str = "+") -> None:
+    With a *signer* every request is signed; windows that know a requester's key take no others.
+    """
+
+    def __init__(self, address: Address, *, name: str, hall: str = "+", signer: Signer | None = None) -> None:
         self._name = checked_name(name, "client")
         self._hall = checked_name(hall, "hall", wildcard=True)
+        self._signer = signer
         self.windows = Windows()
         root = f"{ROOT}/{self._hall}/+"
         topics = {f"{root}/reply/{self._name}/+": True, f"{root}/status": True}
@@ -146,8 +145,8 @@ class Requester:
         hall, name = checked_window(window if "/" in window else f"{self._hall}/{window}")
         root = f"{ROOT}/{hall}/{name}"
         topic = f"{root}/request/{checked_name(device, 'device')}/{checked_name(command, 'command')}"
-        body = _body(params, timeout_s, case)
-        request_id = str(body["request_id"])
+        parcel = Parcel(f"{hall}/{name}", device, command, topic, body(params, timeout_s, case))
+        request_id = str(parcel.body["request_id"])
         properties = {
             "ResponseTopic": f"{root}/reply/{self._name}/{request_id}",
             "CorrelationData": request_id.encode(),
@@ -156,8 +155,7 @@ class Requester:
         pending = self._pending[request_id] = _Pending(on_progress)
         try:
             async with asyncio.timeout(timeout_s + GRACE_S):
-                payload, content_type = _packed(body, command, await self._online(f"{hall}/{name}"), topic)
-                await self._send_until_done(pending, topic, payload, {"content_type": content_type, **properties})
+                await self._send_until_done(pending, parcel, await self._online(parcel.place), properties)
                 return await pending.end
         except TimeoutError:
             raise RequestError(f"no completion of {command} from {hall}/{name} in {timeout_s:g} s") from None
@@ -179,13 +177,19 @@ class Requester:
             raise RequestError(f"window {window} {what}", code="SUB-105", action="start the window's PC")
         return found
 
-    async def _send_until_done(self, pending: _Pending, topic: str, payload: bytes, properties: dict[str, Any]) -> None:
+    async def _send_until_done(
+        self, pending: _Pending, parcel: Parcel, window: Window, properties: dict[str, Any]
+    ) -> None:
         """Send, and again after each reconnect and each silence, until the completion is here."""
         while not pending.end.done():
             pending.send_again.clear()
+            payload, content_type = parcel.packed(window, self._signer)
             with contextlib.suppress(aiomqtt.MqttError):
-                if await self._link.send(topic, payload, **properties) == NO_SUBSCRIBER:
-                    raise RequestError(f"nobody listens on {topic}", code="SUB-105", action="start the window's PC")
+                sent = await self._link.send(parcel.topic, payload, content_type=content_type, **properties)
+                if sent == NO_SUBSCRIBER:
+                    raise RequestError(
+                        f"nobody listens on {parcel.topic}", code="SUB-105", action="start the window's PC"
+                    )
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REPEAT_S):
                     await pending.send_again.wait()
@@ -227,33 +231,3 @@ class Requester:
         self._connected.set()
         for pending in self._pending.values():
             pending.send_again.set()
-
-
-def personal_params(command: str) -> frozenset[str]:
-    """Return the parameters of *command*, of whichever kind, that may only travel sealed."""
-    return frozenset().union(*(known.sealed_params for known in COMMANDS if known.command == command))
-
-
-def _body(params: Mapping[str, Any] | Params | None, timeout_s: float, case: str | None) -> dict[str, Any]:
-    deadline = datetime.now(UTC) + timedelta(seconds=timeout_s)
-    return {
-        "request_id": str(uuid.uuid4()),
-        "deadline": deadline.isoformat(timespec="milliseconds"),
-        "params": msgspec.to_builtins(params) if params is not None else {},
-        **({"case": case} if case else {}),
-    }
-
-
-def _packed(body: dict[str, Any], command: str, window: Window, topic: str) -> tuple[bytes, str]:
-    """Return payload and content type; sealed to the window's key when a parameter is personal."""
-    plain = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-    if not personal_params(command) & body["params"].keys():
-        return plain, "application/json"
-    if window.status is None or window.status.key is None:
-        raise RequestError(f"{window!r} shows no key to seal to", code="SUB-107", action="update the window's daemon")
-    try:
-        key = ECKey.import_key(window.status.key)
-    except (JoseError, ValueError, TypeError, KeyError):
-        raise BadArgument(f"{window!r} shows a key that is none", code="SUB-107") from None
-    aad = json.dumps({"topic": topic, "request_id": body["request_id"]}, separators=(",", ":")).encode()
-    return JweSealer([key]).seal(plain, aad), CONTENT_TYPE

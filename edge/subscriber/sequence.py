@@ -13,41 +13,24 @@ Where a sequence begins:
 * else with the first event seen (or the first accepted after the window's first live ``health``). An older
   event that comes anyway is new to us, so it is delivered, as late; it is never asked for;
 * a higher epoch is a new store: it begins with 1. What is buffered of the old one is delivered first; an
-  event of the old one that comes after that is delivered as late.
+  event of the old one that comes after that is delivered as late;
+* a store that went back (a restored disk) gives numbers a second time, to other events: what the window has
+  not heard acknowledged is expected once more, and what comes with the id that it had is passed over.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
-from edge.subscriber.model import Delivery, Gap, Limits, NewStore, Output, View
+from edge.subscriber.doubt import Doubt
+from edge.subscriber.marks import EARLIER, Ack, Mark
+from edge.subscriber.model import FIRST_SEQ, Delivery, Gap, Limits, NewStore, Output, View, WentBack
 from edge.subscriber.ranges import Pair, Ranges
 from edge.subscriber.series import Series
 
-FIRST_SEQ = 1
-
-
-@dataclass(slots=True)
-class Mark:
-    """What the consumer has processed of one window: all of ``epoch`` up to ``upto``, except ``missing``."""
-
-    epoch: int
-    upto: int
-    missing: Ranges = field(default_factory=Ranges)
-
-    def copy(self) -> Mark:
-        return Mark(self.epoch, self.upto, Ranges(self.missing))
-
-
-@dataclass(frozen=True, slots=True)
-class Ack:
-    """What to tell the window: all up to ``upto`` is processed except ``missing``, which is asked for."""
-
-    epoch: int
-    upto: int
-    missing: tuple[Pair, ...] = ()
+__all__ = ["Ack", "Mark", "WindowSequence"]
 
 
 class WindowSequence:
@@ -60,9 +43,11 @@ class WindowSequence:
         self._unknown = mark is None
         self._current: Series | None = None
         self._previous: Series | None = None
+        self._doubt = Doubt(limits)
+        self._acknowledged: tuple[int, int] | None = None
+        self._head: tuple[int, int] | None = None
         if mark:
-            self._current = self._series(mark.epoch)
-            self._current.go_on(mark.upto, mark.missing)
+            self._current = self._behind(mark)
 
     @property
     def epoch(self) -> int | None:
@@ -75,7 +60,7 @@ class WindowSequence:
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
-        return tuple(gap.report() for gap in self._current.gaps) if self._current else ()
+        return tuple(self._current.gaps) if self._current else ()
 
     def offer(self, view: View) -> None:
         """Take one view of one event."""
@@ -87,7 +72,8 @@ class WindowSequence:
             self._current.offer(view)
             return
         if self._previous is None or self._previous.epoch != view.epoch:
-            self._previous = self._series(view.epoch)
+            known = self.mark.of(view.epoch) if self.mark else None
+            self._previous = self._behind(known) if known else self._series(view.epoch)
             self._previous.close()
         self._previous.offer(view)
 
@@ -121,21 +107,22 @@ class WindowSequence:
         if self._current is None:
             self._current = self._series(epoch)
         elif epoch > self._current.epoch:
-            old = self._current
-            last_seq = old.complete_upto()
-            old.close()
-            self._previous, self._current = old, self._series(epoch)
-            self._current.begin(FIRST_SEQ)
-            self.out.append(NewStore(window=self.window, epoch=epoch, old_epoch=old.epoch, last_seq=max(last_seq, 0)))
+            self._new_store(epoch)
 
     def told_head(self, epoch: int, seq: int, *, live: bool) -> None:
         """Learn the last accepted *seq*; *live*: from a message that was not retained."""
         self.told_epoch(epoch)
-        if self._current and epoch == self._current.epoch:
-            self._current.told_head(seq, live=live)
+        current = self._current
+        assert current is not None  # noqa: S101  told_epoch made it
+        if live:
+            self._head = (epoch, seq)
+            self._doubt.heard(epoch, seq, behind=(epoch, seq) < (current.epoch, current.top()))
+        if epoch == current.epoch:
+            current.told_head(seq, live=live)
 
     def told_acknowledged(self, epoch: int, upto: int) -> None:
         """Learn up to where the window has nothing more for us. Only the first word of a new window counts."""
+        self._acknowledged = (epoch, upto)
         if not self._unknown or self._current is None or epoch != self._current.epoch:
             return
         self._unknown = False
@@ -145,8 +132,20 @@ class WindowSequence:
 
     def tick(self, now: float) -> None:
         """Name gaps and end what has waited too long. Call several times a second while messages flow."""
-        if self._current:
-            self._current.tick(now)
+        current = self._current
+        if current is None:
+            return
+        word, twice = self._doubt.proved(now), current.memory.conflict
+        if word is not None and word[0] < current.epoch:
+            self._new_store(word[0])
+        elif word is not None:
+            self._go_back(word[1])
+        elif twice is not None and self._doubt.may_look(now):
+            self._go_back(twice - 1)
+        assert self._current is not None  # noqa: S101  it was there
+        if self._current is not current and self._head and self._head[0] == self._current.epoch:
+            self._current.told_head(self._head[1], live=True)
+        self._current.tick(now)
 
     def resume(self, now: float) -> None:
         """Count waiting times anew: nothing could arrive for a while (no broker, slow consumer)."""
@@ -159,35 +158,91 @@ class WindowSequence:
 
     def done(self, delivery: Delivery) -> None:
         """Note that the consumer has processed *delivery*."""
-        if self.mark is None or delivery.epoch > self.mark.epoch:
-            self.mark = Mark(delivery.epoch, self._base(delivery.epoch) - 1)
         mark = self.mark
-        if delivery.epoch < mark.epoch:
-            return
-        if delivery.seq > mark.upto:
-            mark.missing.add(mark.upto + 1, delivery.seq - 1)
+        if mark is None or mark.epoch != delivery.epoch:
+            known = mark.of(delivery.epoch) if mark else None
+            mark = known if known and delivery.epoch != self.epoch else self._begin_mark(delivery, known)
+        if delivery.turn < mark.turn and delivery.seq >= self._base(delivery.epoch):
+            return  # its number is given again
+        mark.done(delivery)
+        if mark is not self.mark:
             mark.missing.shorten(self.limits.max_lost_ranges)
-            mark.upto = delivery.seq
-        else:
-            mark.missing.remove(delivery.seq)
+
+    def _begin_mark(self, delivery: Delivery, known: Mark | None) -> Mark:
+        """Begin the mark of another epoch: of the current one as the mark, of an older one among the earlier."""
+        series = self._of(delivery.epoch)
+        begin = min(series[0].base, delivery.seq) - 1 if series else 0
+        new = known or Mark(delivery.epoch, begin, turn=series[0].turn if series else 0)
+        if self.mark is None or delivery.epoch == self.epoch:
+            self.mark = self.mark.before(new) if self.mark else new
+            return self.mark
+        self.mark = dataclasses.replace(self.mark, earlier=(new, *self.mark.earlier)[:EARLIER])
+        return new
 
     def acknowledgement(self, saved: Mark | None, asked: Iterable[Pair]) -> Ack | None:
         """Return what to tell the window when *saved* is safe; ``None``: nothing yet.
 
         What is missing and not *asked* for just now stays above ``upto``, so that it is not deleted there.
         """
-        if self._current is None or self._current.next is None:
+        current = self._current
+        if current is None or current.next is None:
             return None
         asked = tuple(asked)
-        if saved is None or saved.epoch != self._current.epoch:
-            upto = min(self._current.base, self._current.next) - 1
-            return Ack(self._current.epoch, max(upto, 0), asked) if asked else None
+        if saved is None or saved.epoch != current.epoch:
+            upto = min(current.base, current.next) - 1
+            return Ack(current.epoch, max(upto, 0), asked) if asked else None
+        if saved.turn < current.turn:
+            saved = saved.upto_at_most(current.base - 1)
         unnamed = Ranges(saved.missing)
         for pair in asked:
             unnamed.remove(*pair)
         lowest = unnamed.lowest()
         upto = saved.upto if lowest is None else min(saved.upto, lowest - 1)
-        return Ack(saved.epoch, max(upto, 0), asked)
+        return Ack(saved.epoch, max(upto, 0), asked, saved.upto_id if upto == saved.upto else "")
+
+    def _new_store(self, epoch: int) -> None:
+        """Go on with another store of the window."""
+        old = self._current
+        assert old is not None  # noqa: S101  else it would not be another one
+        last_seq = old.complete_upto()
+        never = old.close()
+        known = self.mark.of(epoch) if self.mark else None
+        if self._previous and self._previous.epoch == epoch:
+            new = self._previous
+            new.reopen()
+        elif known:
+            new = self._behind(known)
+        else:
+            new = self._series(epoch)
+            new.begin(FIRST_SEQ)
+        self._previous, self._current = old, new
+        missing = tuple(never)[: self.limits.max_lost_ranges]
+        self.out.append(
+            NewStore(
+                window=self.window, epoch=epoch, old_epoch=old.epoch, last_seq=max(last_seq, 0), missing=missing
+            )
+        )  # fmt: skip
+
+    def _go_back(self, head: int) -> None:
+        """Go on with an older copy of the store: expect again what it has not heard acknowledged."""
+        old = self._current
+        assert old is not None  # noqa: S101  there is nothing to go back from
+        epoch, top = old.epoch, old.top()
+        known, upto = self._acknowledged or (epoch, head)
+        upto = max(min(head, upto if known == epoch else head), 0)
+        self._current = old.went_back(upto)
+        if self.mark and self.mark.epoch == epoch:
+            self.mark = self.mark.upto_at_most(upto)
+            self.mark.turn = self._current.turn
+        self.out.append(WentBack(window=self.window, epoch=epoch, head=head, last_seq=top))
+
+    def _behind(self, mark: Mark) -> Series:
+        """Return a series that goes on behind *mark*."""
+        series = self._series(mark.epoch)
+        series.go_on(mark.upto, mark.missing)
+        if mark.upto_id:
+            series.memory.keep_id(mark.upto, mark.upto_id)
+        return series
 
     def _base(self, epoch: int) -> int:
         """Return where *epoch* began for this subscriber: nothing below was ever expected."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
-from joserfc.jwk import ECKey
 
 from edge.events import Envelope, Tombstone
-from edge.sealing import SealError, opened
+from edge.sealing import Opener, SealError
 from edge.subscriber.errors import WireError
 from edge.subscriber.model import LAST_SEQ, View
 from edge.subscriber.topics import ROOT, EventTopic
@@ -61,18 +60,25 @@ def public_view(topic: EventTopic, payload: bytes) -> View:
         topic = EventTopic(topic.hall, topic.window, "event", Tombstone.kind, device, Tombstone.type)
     if not _belongs(envelope, topic):
         raise WireError(f"an event says another source or type than its topic ({topic.window})")
+    body = _body(envelope, topic)
     return View(
         epoch=envelope.epoch,
         seq=number(envelope.seq),
-        body=_body(envelope, topic),
+        body=body,
         tombstone=tombstone,
         sealed=envelope.sealed,
+        id=_stands_for(body) if tombstone else envelope.id,
     )
 
 
-def sealed_view(
-    topic: EventTopic, payload: bytes, keys: Sequence[ECKey], wanted: Callable[[int, int], bool]
-) -> View | None:
+def _stands_for(tombstone: Body) -> str:
+    """Return the id of the event that a tombstone stands for; empty when it is not known any more."""
+    event = tombstone.data.get("event")
+    name = event.get("id") if isinstance(event, dict) else None
+    return name if isinstance(name, str) else ""
+
+
+def sealed_view(topic: EventTopic, payload: bytes, opener: Opener, wanted: Callable[[int, int], bool]) -> View | None:
     """Return the view in a sealed message, opened; ``None`` when it is not *wanted* ``(epoch, seq)``.
 
     A message that names its event but cannot be opened, or belongs to another one, is a *bad* view; one that
@@ -83,7 +89,7 @@ def sealed_view(
     if not wanted(epoch, seq):
         return None
     try:
-        plain, aad = opened(payload, keys)
+        plain, aad = opener.open(payload)
         envelope = _decoded(plain, Envelope)
         if not _same(_decoded(aad, Bound), envelope, topic):
             raise SealError("a sealed view belongs to another event or place", code=_FOREIGN)
@@ -91,7 +97,7 @@ def sealed_view(
         return _bad(epoch, seq, error.code, final=error.code == _OTHER_KEYS)
     except (WireError, RecursionError):
         return _bad(epoch, seq, _FOREIGN, final=False)
-    return View(epoch=epoch, seq=seq, body=_body(envelope, topic), branch="sealed", sealed=True)
+    return View(epoch=epoch, seq=seq, body=_body(envelope, topic), branch="sealed", sealed=True, id=envelope.id)
 
 
 def bound_of(payload: bytes) -> Bound:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench import profiling, report
+from tests.bench import against, profiling, report
 from tests.bench.contenders import TOPICS
 from tests.bench.course import Course
 from tests.bench.failure import BenchFailure
@@ -43,7 +43,10 @@ def main() -> int:
         signal.signal(number, lambda received, _frame: sys.exit(128 + received))
     plan = Plan.quick() if chosen.quick else Plan()
     try:
-        if chosen.profile:
+        if chosen.against:
+            with _ground(chosen.dir, plan) as ground:
+                _print(against.run(ground.folder, ground.broker, ground.course, plan, chosen.against, _say))
+        elif chosen.profile:
             with _ground(chosen.dir, plan) as ground:
                 _print(profiling.run(ground.folder, ground.broker, ground.course, plan.burst, _say))
         else:
@@ -62,6 +65,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=MEASURES, help="this measure; may be given again")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round's figures there")
     parser.add_argument("--profile", action="store_true", help="where the daemon's time goes in a burst")
+    parser.add_argument("--against", type=Path, metavar="DIR", help="latency beside the hall-edge of another checkout")
     parser.add_argument("--dir", default=DISK, help="a folder on the disk to measure with; default: %(default)s")
     return parser.parse_args()
 

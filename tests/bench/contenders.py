@@ -67,6 +67,8 @@ class Contender:
     """Who must acknowledge its events."""
     fed: int = 0
     """Codes it was given in rounds so far."""
+    source: Path = ROOT
+    """Where its code is."""
     _children: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -125,7 +127,7 @@ class Contender:
 
     def _spawn(self, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with (self.folder / "log").open("ab") as log:
-            child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=log, stderr=log)
+            child = subprocess.Popen(command, cwd=self.source, stdin=subprocess.PIPE, stdout=log, stderr=log)
         self._children.append(child)
         return child
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge.events import (
     EVENTS,
+    Audit,
     BlobRef,
     Captured,
     CardHolder,
@@ -91,5 +92,6 @@ SAMPLES: tuple[Payload, ...] = (
     ScanStopped(job=SESSION, reason="jam", pages=3),
     Tombstone(event=StandsFor("quarantined", "id", "hall.id-card.read.v1")),
     Quarantined(refused_seq="12", refused_id=SESSION, puback=0x87),
+    Audit(outcome="accepted", requester="case-system", request=SESSION, device="pad-1", command="evaluate"),
 )
 assert {type(sample) for sample in SAMPLES} == set(EVENTS)

@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from edge.envelope import MAX_EVENT_BYTES, BadPayload, Draft, EnvelopeRenderer, rfc3339, uuid7
 from edge.events import CardHolder, Coded, Payload, Rated, Read, Scanned
 from edge.outbox import Row
+from edge.retention import Kept
 from edge.sealing import JweSealer, new_key, opened
 from tests.core.samples import CANARY, PERSON, SAMPLES, SESSION
 from tests.support.contract import faults
 
 KEY = new_key()
 HALL, WINDOW = "test-hall", "w01"
+MOMENT = 1_800_000_000_000_000_000
 MOMENT_NS = st.integers(0, 4_102_444_800_000_000_000)  # until 2100
 
 
@@ -54,7 +56,7 @@ def test_every_event_is_as_the_contract_says(sample: Payload) -> None:
 
 @pytest.mark.parametrize("sample", [sample for sample in SAMPLES if sample.hidden()], ids=repr)
 def test_both_views_are_one_event_and_only_the_sealed_one_says_who(sample: Payload) -> None:
-    row = rendered(sample)
+    row = rendered(sample, time_ns=MOMENT)
     full, aad = unsealed(row)
     public = json.loads(row.public)
     hidden = {name: full["data"].pop(name) for name in sample.hidden()}
@@ -69,6 +71,7 @@ def test_both_views_are_one_event_and_only_the_sealed_one_says_who(sample: Paylo
         "seq": "7",
         "topic": f"hall/v1/{HALL}/{WINDOW}/sealed/{row.topic}",
         "type": public["type"],
+        "exp": rfc3339(MOMENT + Kept().by_class[sample.sensitivity()] * 10**6),
     }
 
 

@@ -21,7 +21,9 @@ from edge.port import DevicePort
 from tests.core.samples import CANARY, PERSON, SAMPLES
 
 Said = Callable[[], list[str]]
-LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3} (error|warning|info|debug|traffic) +[a-z.-]+: .*")
+LINE = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d (error|warning|info|debug|traffic) +[a-z.-]+: .*"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -84,8 +86,12 @@ def test_levels_and_foreign_libraries(said: Said) -> None:
     logs.get("app").info("not this")
     logs.get("app").warning("this")
     logging.getLogger("asyncio").info("not this either")
-    logging.getLogger("asyncio").warning("and this")
-    assert [line.rpartition(": ")[2] for line in said()] == ["this", "and this"]
+    logging.getLogger("asyncio").warning("and %s", "who")
+    logging.getLogger("asyncio").warning("and whoever")
+    ours, template, place = (line.rpartition(": ")[2] for line in said())
+    assert ours == "this"
+    assert template.startswith("and %s library=asyncio at=test_logs.py:")
+    assert place.startswith("a library says something library=asyncio at=test_logs.py:")
 
 
 # --- what must not get in ------------------------------------------------------------------------

@@ -257,7 +257,7 @@ async def test_what_a_driver_logs_is_written_by_the_daemon(caplog: pytest.LogCap
         "page scanned",
         {"device": "dev-1", "pages": 3, "duplex": True},
     )
-    assert (second.getMessage(), second.__dict__["fields"]["library"]) == ("odd thing", "some.library")
+    assert (second.getMessage(), second.__dict__["fields"]["library"]) == ("odd %s", "some.library")
     assert second.levelname == "WARNING"
 
 

@@ -67,7 +67,7 @@ async def test_what_it_writes_to_standard_error_is_seen_nowhere(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with Apart(on_poll="talkative") as apart, apart.serving():
-        await wait_until_async(lambda: "odd thing" in caplog.messages)
+        await wait_until_async(lambda: "odd %s" in caplog.messages)
     out, err = capfd.readouterr()
     assert "CANARY" not in out + err
 

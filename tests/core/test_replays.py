@@ -1,4 +1,4 @@
-"""What subscribers say: acknowledgements delete, missing events and replays come again, nonsense is counted."""
+"""What subscribers ask for again: missing events and replays come, nonsense is counted."""
 
 from __future__ import annotations
 
@@ -9,113 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from edge.events import StandsFor
-from edge.replays import Replays
-from edge.topics import Topics
-from edge.transport import Message
 from edge.wire import BlobReplayRequest
-from tests.core.store_rig import TOPIC, Desk, opened
-from tests.support.wait import wait_until
-from tests.support.window import BASE, HALL, WINDOW
-
-OFFICE, ARCHIVE = "case-system", "archive"
-
-
-class Answers:
-    """The replays of a store with two subscribers, as the MQTT thread uses them."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.woken = 0
-        self.stands_for: dict[int, StandsFor] = {}
-        topics = Topics(HALL, WINDOW)
-        self.replays = Replays(desk.outbox, topics, [OFFICE, ARCHIVE], self._tombstone, self._wake)
-
-    def ack(self, subscriber: str, upto: int, missing: Any = (), epoch: int | None = None) -> None:
-        pairs = [[str(first), str(last)] for first, last in missing]
-        body = {"epoch": self._epoch(epoch), "upto_seq": str(upto), "missing": pairs}
-        self.replays.heard("ack", subscriber, json.dumps(body).encode())
-
-    def ask(self, subscriber: str, first: int, last: int, epoch: int | None = None) -> None:
-        body = {"epoch": self._epoch(epoch), "from_seq": str(first), "to_seq": str(last)}
-        self.replays.heard("replay", subscriber, json.dumps(body).encode())
-
-    def take(self, count: int) -> list[Message]:
-        """Return the next *count* messages; each is there within the usual deadline."""
-        return [wait_until(self.replays.next_message, what=f"message {number}") for number in range(count)]
-
-    def silent(self) -> bool:
-        """Return whether nothing more comes: the outbox has answered what it was asked."""
-        for _ in range(3):
-            if self.replays.next_message() is not None:
-                return False
-            self.desk.outbox.call(lambda _db: None).result()
-        return True
-
-    def _epoch(self, epoch: int | None) -> int:
-        return self.desk.outbox.epoch if epoch is None else epoch
-
-    def _tombstone(self, seq: int, stands_for: StandsFor) -> bytes:
-        self.stands_for[seq] = stands_for
-        return f"tombstone {seq}".encode()
-
-    def _wake(self) -> None:
-        self.woken += 1
+from tests.core.answers_rig import ARCHIVE, OFFICE, Answers
+from tests.core.store_rig import TOPIC, opened
+from tests.support.window import BASE
 
 
 @pytest.fixture
 def answers(tmp_path: Path) -> Iterator[Answers]:
     with opened(tmp_path / "outbox.db", OFFICE, ARCHIVE) as desk:
         yield Answers(desk)
-
-
-# --- acknowledgements ----------------------------------------------------------------------------
-
-
-def test_what_all_have_acknowledged_is_deleted(answers: Answers) -> None:
-    answers.desk.commit(*"abcde")
-    answers.ack(OFFICE, 5)
-    assert answers.desk.seqs() == [1, 2, 3, 4, 5]
-    answers.ack(ARCHIVE, 3)
-    assert answers.desk.seqs() == [4, 5]
-    assert answers.replays.confirmed() == 3
-    assert answers.replays.acks[OFFICE].upto == 5
-    assert answers.silent()
-
-
-def test_acknowledgements_are_known_after_a_restart(answers: Answers, tmp_path: Path) -> None:
-    answers.desk.commit(*"abc")
-    answers.ack(OFFICE, 2)
-    answers.desk.outbox.close()
-    with opened(tmp_path / "outbox.db", OFFICE, ARCHIVE) as desk:
-        again = Answers(desk)
-        assert again.replays.acks[OFFICE].upto == 2
-        assert again.replays.acks[OFFICE].at is not None
-        assert again.replays.acks[ARCHIVE].at is None
-
-
-def test_nobody_can_acknowledge_what_was_never_given_out(answers: Answers) -> None:
-    answers.desk.commit(*"abc")
-    for name in (OFFICE, ARCHIVE):
-        answers.ack(name, 10**19, [(2, 10**19)])
-    assert answers.desk.seqs() == [2, 3]
-    assert answers.replays.confirmed() == 3
-    answers.desk.commit("d")
-    assert answers.desk.seqs() == [2, 3, 4]
-
-
-def test_an_acknowledgement_of_another_epoch_counts_for_nothing(answers: Answers) -> None:
-    answers.desk.commit(*"abc")
-    for epoch in (answers.desk.outbox.epoch - 1, answers.desk.outbox.epoch + 1):
-        for name in (OFFICE, ARCHIVE):
-            answers.ack(name, 3, [(1, 2)], epoch)
-            answers.ask(name, 1, 3, epoch)
-    assert answers.desk.seqs() == [1, 2, 3]
-    assert answers.silent()
-    assert answers.replays.bad_messages == 0
 
 
 # --- replays -------------------------------------------------------------------------------------
@@ -168,6 +73,20 @@ def test_an_acknowledgement_replaces_what_the_last_one_named(answers: Answers) -
     rest = [message.payload for message in answers.take(42)]
     assert rest[-2:] == [b"499", b"500"]
     assert answers.silent()
+
+
+def test_an_acknowledgement_that_names_nothing_cancels_only_what_it_confirms(answers: Answers) -> None:
+    """A long answer is acknowledged while it arrives."""
+    answers.desk.commit(*(str(number) for number in range(1, 301)))
+    answers.ack(OFFICE, 0, [(1, 300)])
+    heard = [int(message.payload) for message in answers.take(100)]
+    answers.ack(OFFICE, 80)
+    heard += [int(message.payload) for message in answers.take(100)]
+    assert heard == list(range(1, 201))
+    answers.ack(OFFICE, 280)
+    heard += [int(message.payload) for message in answers.take(20)]
+    assert answers.silent()
+    assert heard[-20:] == list(range(281, 301))
 
 
 def test_an_acknowledgement_does_not_cancel_a_replay(answers: Answers) -> None:
@@ -263,34 +182,3 @@ def test_malformed_messages_are_counted(answers: Answers, branch: str) -> None:
         assert answers.replays.bad_messages == number
     assert answers.desk.seqs() == [1]
     assert answers.silent()
-
-
-NUMBER = st.integers(-5, 60) | st.integers(0, 10**20)
-RANGES = st.lists(st.tuples(NUMBER, NUMBER), max_size=20)
-
-
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(st.sampled_from([OFFICE, ARCHIVE]), NUMBER, RANGES), max_size=6))
-def test_no_row_leaves_that_somebody_still_misses(tmp_path: Path, acks: list[tuple[str, int, Any]]) -> None:
-    path = tmp_path / "outbox.db"
-    path.unlink(missing_ok=True)
-    count = 30
-    upto, missing = {OFFICE: 0, ARCHIVE: 0}, {OFFICE: [], ARCHIVE: []}  # type: ignore[var-annotated]
-    needed = set(range(1, count + 1))
-    with opened(path, OFFICE, ARCHIVE) as desk:
-        answers = Answers(desk)
-        desk.commit(*("x" for _ in range(count)))
-        for name, last, ranges in acks:
-            before = answers.replays.bad_messages
-            answers.ack(name, last, ranges)
-            if answers.replays.bad_messages > before:
-                continue
-            upto[name], missing[name] = max(upto[name], min(last, count)), ranges
-            done = [
-                {seq for seq in range(1, upto[who] + 1) if not any(a <= seq <= b for a, b in missing[who])}
-                for who in upto
-            ]
-            if all(answers.replays.acks[who].at is not None for who in upto):
-                needed -= done[0] & done[1]
-        assert needed == set(desk.seqs())
-        assert desk.figures()[0] == desk.outbox.depth

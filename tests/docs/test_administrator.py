@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from edge import problems, signatures
 from edge.config import load
 from edge.errors import ConfigError
 from edge.sealing import new_key, public_jwk
 from tests.docs.blocks import blocks
+from tests.support.authority import Authority
+from tests.support.project import ROOT
 
 
 @pytest.fixture
@@ -20,8 +23,11 @@ def written(tmp_path: Path) -> Path:
     path = tmp_path / "hall-edge.toml"
     path.write_text(text.replace("/etc/hall-edge/", f"{tmp_path}/"), encoding="utf-8")
     (tmp_path / "case-system.jwk").write_text(json.dumps(public_jwk(new_key())), encoding="utf-8")
-    for name in ("ca.pem", "window.pem"):
-        (tmp_path / name).write_text("-----BEGIN CERTIFICATE-----\n", encoding="utf-8")
+    (tmp_path / "case-system.sign.jwk").write_text(json.dumps(public_jwk(signatures.new_key())), encoding="utf-8")
+    authority = Authority(tmp_path / "authority")
+    (tmp_path / "ca.pem").write_bytes(authority.ca.read_bytes())
+    (tmp_path / "crl.pem").write_bytes(authority.revocations().read_bytes())
+    (tmp_path / "window.pem").write_bytes(authority.issue("w03.songjiang-district").certificate.read_bytes())
     (tmp_path / "window-key").write_bytes(new_key().as_pem(private=True))
     (tmp_path / "window-key").chmod(0o600)
     return path
@@ -37,3 +43,8 @@ def test_a_mistake_in_it_would_be_named(written: Path, tmp_path: Path) -> None:
     written.write_text(written.read_text(encoding="utf-8").replace("keepalive_s", "keepalives"), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"hall-edge\.toml:\d+.*keepalive_s"):
         load(written, {"CREDENTIALS_DIRECTORY": str(tmp_path)})
+
+
+def test_every_problem_of_a_window_is_explained() -> None:
+    text = (ROOT / "docs" / "administrator.md").read_text(encoding="utf-8")
+    assert not [code for code in problems.CODES if f"`{code}`" not in text]

@@ -10,8 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from edge.events import revealed
 from tests.drivers.escl_rig import rig
 
 FOLDER = Path(__file__).with_name("scanner_escl")
@@ -37,7 +36,7 @@ def played(scenario: dict[str, Any], folder: Path) -> dict[str, Any]:
         requests = one.requests
     events = []
     for event in outcome.events:
-        told = msgspec.to_builtins(event)
+        told = revealed(event)
         blob = told.pop("blob", None)
         events.append({"type": event.type, **told, **({"media_type": blob["media_type"]} if blob else {})})
     return {"requests": requests, "events": events, "error": outcome.code, "reports": outcome.reports}

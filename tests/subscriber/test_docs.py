@@ -28,6 +28,7 @@ TEXT = (ROOT / "docs" / "back-office.md").read_text(encoding="utf-8")
 BLOCKS = dict(re.findall(r'^```\w+ title="([^"]+)"\n(.*?)^```', TEXT, re.DOTALL | re.MULTILINE))
 PASSWORD = uuid.uuid4().hex
 BROKER = "mqtt://127.0.0.1:1883"
+HALL_EDGE = f"{sys.executable} -m edge"
 
 
 def program(name: str, folder: Path, port: int) -> Path:
@@ -62,7 +63,8 @@ async def listens(broker: Broker, window: FakeWindow, name: str) -> None:
 
 
 def test_the_page_holds_what_the_tests_run() -> None:
-    assert BLOCKS.keys() == {"ratings.py", "make_key.py", "cards.py", "pages.py", "ask.py", "acl"}
+    assert BLOCKS.keys() == {"ratings.py", "keep.sh", "make_key.py", "cards.py", "pages.py", "ask.py", "acl"}
+    assert len(BLOCKS["keep.sh"].splitlines()) <= 10
     assert len(BLOCKS["ratings.py"].split("async def main", 1)[1].strip().splitlines()) < 10
     for code in re.findall(r"^```python.*?\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE):
         compile(code, "back-office.md", "exec")
@@ -78,6 +80,28 @@ async def test_the_ten_lines_print_ratings_and_acknowledge_them(broker: Broker, 
         await wait_until_async(lambda: window.acknowledged >= 1, DEADLINE_S, "acknowledged")
     assert await killed(running) == ""
     assert (tmp_path / "position.json").exists()
+
+
+async def test_the_lines_of_shell_keep_every_event(broker: Broker, tmp_path: Path) -> None:
+    key = new_key()
+    path = program("keep.sh", tmp_path, broker.port)
+    (tmp_path / "archive.private.jwk").write_text(json.dumps(key.as_dict(private=True)))
+    (tmp_path / "archive.private.jwk").chmod(0o600)
+    path.write_text(path.read_text().replace("/var/lib/archive", "kept").replace("hall-edge ", f"exec {HALL_EDGE} "))
+    window = FakeWindow([key], hall="my-hall")
+    async with window.online(broker.port):
+        running = await asyncio.create_subprocess_exec(
+            "sh", str(path), cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"},
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        listen = Tool(running)
+        await listen.said("connected")
+        await window.send(window.read_card())
+        await listen.line()
+        await wait_until_async(lambda: window.acknowledged == 1, DEADLINE_S, "acknowledged")
+    await killed(listen)
+    (line,) = (tmp_path / "kept" / "events.jsonl").read_text().splitlines()
+    assert json.loads(line)["event"]["data"]["person"]["name"] == "张三"
 
 
 async def test_a_key_is_made_and_opens_a_card(broker: Broker, tmp_path: Path) -> None:
@@ -100,6 +124,7 @@ async def test_a_key_is_made_and_opens_a_card(broker: Broker, tmp_path: Path) ->
 async def test_a_picture_is_put_into_the_folder(broker: Broker, tmp_path: Path) -> None:
     key = new_key()
     (tmp_path / "case-system.private.jwk").write_text(json.dumps(key.as_dict(private=True)))
+    (tmp_path / "case-system.private.jwk").chmod(0o600)
     assert len(BLOCKS["pages.py"].split("async def main", 1)[1].strip().splitlines()) <= 12
     window = BlobWindow([key])
     running = await started(program("pages.py", tmp_path, broker.port))

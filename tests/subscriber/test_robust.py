@@ -85,13 +85,31 @@ async def test_a_consumer_that_fails_gets_the_event_again(shared_broker: Broker,
                 async for event in own:
                     if event.seq == 3:
                         raise LookupError
-        assert json.loads(path.read_bytes())["windows"] == {window.full_name: {"epoch": 1, "upto_seq": "2"}}
+        upto = {"epoch": 1, "upto_seq": "2", "upto_id": json.loads(window.rows[2].public)["id"]}
+        assert json.loads(path.read_bytes())["windows"] == {window.full_name: upto}
         await wait_until_async(lambda: window.acknowledged == 2, DEADLINE_S, "two are acknowledged")
         await window.rate(1)
         await window.rate(1, send=False)
         await window.health()
         async with subscriber(shared_broker, window, position=path) as own:
             assert seqs(await take(own, 4)) == [3, 4, 5, 6]
+
+
+async def test_what_waits_in_its_session_does_not_keep_it_from_connecting(
+    shared_broker: Broker, tmp_path: Path
+) -> None:
+    """The broker sends that first, and the answer to SUBSCRIBE behind it."""
+    window, waiting = FakeWindow(), 3 * RECEIVE_MAXIMUM
+    async with window.online(shared_broker.port):
+        async with subscriber(shared_broker, window, position=tmp_path / "position.json") as own:
+            await connected(own)
+            await window.rate(1)
+            await take(own, 1)
+            own.done()
+        await window.rate(waiting)
+        async with subscriber(shared_broker, window, position=tmp_path / "position.json") as own:
+            await connected(own)
+            assert seqs(await take(own, waiting)) == list(range(2, waiting + 2))
 
 
 async def test_the_position_survives_a_lost_session(shared_broker: Broker, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from edge.events import Read
-from edge.sealing import SealError, new_key
+from edge.sealing import JweOpener, SealError, new_key
 from edge.subscriber import Subscriber
 from edge.subscriber.errors import WireError
 from edge.subscriber.topics import EventTopic
@@ -111,7 +111,7 @@ async def test_a_tampered_body_is_asked_for_again_and_at_last_unreadable(shared_
 
 def test_a_public_key_is_refused_with_an_action() -> None:
     public = ECKey.import_key(new_key().as_dict(private=False))
-    with pytest.raises(SealError, match="SEC-103: a public key cannot open anything — give the private half"):
+    with pytest.raises(SealError, match="SEC-115: a public key opens nothing — give the file with the private key"):
         Subscriber("mqtt://h", name="a", keys=[public])
 
 
@@ -148,7 +148,7 @@ async def test_no_mutilated_body_is_more_than_refused_or_unreadable() -> None:
     bad = 0
     for body in bodies:
         try:
-            view = sealed_view(topic, body, [key], lambda _epoch, _seq: True)
+            view = sealed_view(topic, body, JweOpener([key]), lambda _epoch, _seq: True)
             assert view is not None
             bad += view.bad is not None
         except WireError:

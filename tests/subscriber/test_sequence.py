@@ -265,10 +265,11 @@ def test_waiting_times_do_not_run_while_nothing_can_arrive() -> None:
 def test_a_new_store_is_told_and_begins_with_one() -> None:
     own = sequence(mark=Mark(3, 7))
     offer(own, public(9, epoch=3), public(2, epoch=4))
-    assert [type(item).__name__ for item in own.out] == ["Delivery", "NewStore"]
-    news = own.out[1]
+    assert [type(item).__name__ for item in own.out] == ["Gap", "Delivery", "Gap", "NewStore"]
+    news = own.out[3]
     assert isinstance(news, NewStore)
-    assert (news.old_epoch, news.last_seq, news.epoch) == (3, 7, 4)
+    assert (news.old_epoch, news.last_seq, news.missing, news.epoch) == (3, 7, ((8, 8),), 4)
+    assert str(news) == "h/w new store: epoch 3 ended at seq 7, lost of it: 8, now 4"
     tick(own, 0, 1)
     assert own.questions(1) == [(1, 1)]
     offer(own, public(1, epoch=4))

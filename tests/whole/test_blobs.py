@@ -55,7 +55,7 @@ def check(event: Event, planted: str = "") -> None:
 def test_personal_pages_arrive_whole_and_nobody_else_can_read_them(
     window: WindowUnderTest, outside: Path, driver: str
 ) -> None:
-    window.planted.append(NAME)
+    window.planted += [NAME, *(page_bytes(number, SIZE, NAME) for number in range(1, 6))]
     scanner(window, 'content = "personal"\nplanted = true', driver=driver)
     started(window)
     keys = [window.folder / "state" / "lab-key.jwk"]

@@ -56,6 +56,7 @@ def test_pages_arrive_as_the_scanner_sent_them(window: WindowUnderTest, office_f
         for number, event in zip((1, 3), pages, strict=True):
             assert event.blob is not None, event.blob_gone
             data = event.blob.path.read_bytes()
+            window.planted.append(data)
             assert data == press.page(number, Print(437, 620, 75, gray=True))
             assert check_page(data, "image/jpeg") == PageFacts(437, 620, 75, complete=True)
     assert {event["mode"] for event in window.tap.events()} == {"simulated"}

@@ -51,6 +51,7 @@ def test_ten_pages_arrive_whole(window: WindowUnderTest, tmp_path: Path) -> None
             assert event.data["number"] == number
             assert event.blob is not None, event.blob_gone
             data = event.blob.path.read_bytes()
+            window.planted.append(data)
             assert check_page(data, "image/jpeg") == PageFacts(826, 1169, 100, complete=True)
     assert {event["mode"] for event in window.tap.events()} == {"simulated"}
 

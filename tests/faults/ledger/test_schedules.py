@@ -1,0 +1,107 @@
+"""G4: whatever three parties do to each other, in the end the subscriber has, or names, every accepted event.
+
+Real parts on both sides (store, feed, flights, replays; series, sequence, marks), a broker that does what it likes in
+between, and no clock but the schedule's. A failure shows its seed and the fewest steps that still fail.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from edge.replays import Replays
+from edge.row_digest import row_digest
+from edge.subscriber.memory import Memory
+from edge.subscriber_marks import _NOTE, Marks, read_marks
+from edge.wire import Ack
+from tests.faults.ledger.schedule import Wrong, fails, run
+from tests.faults.ledger.steps import Step, random_steps, shortest
+from tests.support.tiers import evidence, tiers
+
+PARTS = 4
+LONG_SEEDS = 1_000_000_000
+"""The long tier begins with other seeds than the short one."""
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """Do without the log: half of what happens here is worth a line."""
+    logging.disable(logging.CRITICAL)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("trials", tiers(short=8_000, long=200_000, timeout_s=7200))
+def test_every_accepted_event_is_delivered_once_or_named(trials: int, part: int) -> None:
+    schedules = trials // PARTS
+    first = part * schedules + (LONG_SEEDS if trials > 100_000 else 0)
+    began = time.monotonic()
+    for seed in range(first, first + schedules):
+        steps = random_steps(seed)
+        try:
+            run(steps)
+        except Exception as error:
+            few = shortest(steps, fails)
+            raise AssertionError(f"schedule {seed}: {error}; the fewest steps that fail: {few}") from error
+    rate = schedules / (time.monotonic() - began)
+    name = f"schedules-of-three-parties-part-{part + 1}-of-{PARTS}"
+    evidence(name, trials=schedules, failures=0, first_seed=first, schedules_per_second=round(rate, 1))
+
+
+# --- what broke once, and that a schedule would notice ---------------------------------------------------
+
+SMALLER_ACK: list[Step] = [
+    ("commit", 23585), ("commit", 14379), ("commit", 50942), ("store", 31102), ("forget", 62127), ("commit", 29412),
+    ("pump", 47410), ("commit", 49976), ("commit", 21636), ("commit", 52019), ("commit", 64158), ("commit", 50481),
+]  # fmt: skip
+"""An acknowledgement with a smaller number than before, without anything missing, once let the missing go."""
+GIVEN_TWICE: list[Step] = [
+    ("commit", 0), ("store", 0), ("image", 0), ("commit", 2), ("store", 0), ("pump", 0), ("carry", 7), ("consume", 5),
+    ("save", 0), ("restore", 0), ("commit", 2), ("commit", 2), ("store", 0), ("pump", 0),
+]  # fmt: skip
+"""A restored disk gives numbers to new events, and goes on beyond the old ones before anybody hears of it."""
+BEYOND_THE_HEAD: list[Step] = [
+    ("commit", 39628), ("expire", 19260), ("image", 2264), ("commit", 6981), ("expire", 63089), ("pump", 28653),
+    ("restore", 54417),
+]  # fmt: skip
+"""A restored disk hears of numbers that it has not given yet."""
+
+
+@pytest.mark.parametrize("steps", [SMALLER_ACK, GIVEN_TWICE, BEYOND_THE_HEAD], ids=["smaller", "twice", "beyond"])
+def test_what_broke_once_does_not_break_again(steps: list[Step]) -> None:
+    run(steps)
+
+
+def test_a_store_that_forgets_what_is_missing_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def note(_: Marks, db: sqlite3.Connection, who: str, upto: int, missing: list[tuple[int, int]], at: float) -> None:
+        before = read_marks(db).get(who)
+        columns = (who, max(upto, before.upto if before else 0), json.dumps(missing), at)
+        digest = row_digest("subscriber", columns)
+        db.execute(_NOTE, (*columns, digest))
+
+    monkeypatch.setattr(Marks, "note", note)
+    with pytest.raises(Wrong, match="deleted before it was processed"):
+        run(SMALLER_ACK)
+
+
+def test_a_window_that_takes_any_acknowledgement_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def acknowledged(self: Replays, subscriber: str, ack: Ack) -> None:
+        if ack.epoch == self._outbox.epoch:
+            self._confirmed(subscriber, ack)
+
+    monkeypatch.setattr(Replays, "_acknowledged", acknowledged)
+    with pytest.raises(Wrong, match="neither here nor named"):
+        run(BEYOND_THE_HEAD)
+
+
+def test_a_subscriber_that_remembers_no_ids_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Memory, "compare", lambda _self, _view: None)
+    with pytest.raises(Wrong):
+        run(GIVEN_TWICE)
