@@ -281,8 +281,8 @@ class Series:
     def _make_room(self) -> None:
         """Keep the buffer bounded: first forget late halves, then pass over, last refuse the newest."""
         while len(self._buffer) > self.limits.max_buffered:
-            halves = [seq for seq in self._buffer if not self._buffer.complete(seq)]
-            if any(seq < (self.next or 0) for seq in halves):
+            halves = [seq for seq in self._buffer if seq < (self.next or 0)]
+            if halves:
                 self._drop(max(halves))  # the lowest are asked for first
             elif self._pass_over():
                 self._release()
@@ -292,4 +292,5 @@ class Series:
     def _drop(self, seq: int) -> None:
         """Forget what is here of an event; it is asked for again."""
         del self._buffer[seq]
-        self.gaps.missing_again([seq])
+        if seq >= (self.next or 0):  # else it is lost already, and must not be asked for before what holds others back
+            self.gaps.missing_again([seq])

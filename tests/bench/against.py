@@ -26,7 +26,7 @@ _PERCENTS = (50, 99)
 
 
 def run(folder: Path, broker: int, course: Course, plan: Plan, other: Path, say: Callable[[str], None]) -> str:
-    """Return a table of p50 and p99 by rate, and the ratio of new to old; raises ``BenchFailure``."""
+    """Return a table of p50, p99 and CPU by rate, and the ratio of new to old; raises ``BenchFailure``."""
     if not (other / "edge" / "__main__.py").is_file():
         raise BenchFailure(f"{other} is no checkout of hall-edge")
     lines = [f"new: {ROOT}, old: {other}; (new : old) is the median of the rounds, with its lowest and highest", ""]
@@ -54,12 +54,15 @@ def _rows(pair: dict[str, Contender], course: Course, plan: Plan, say: Callable[
     for rate, seconds in plan.turn_s.items():
         say(f"latency at {rate}/s")
         rows = [Row("latency", f"{rate}/s p{percent}", "ms") for percent in _PERCENTS]
+        work = Row("latency", f"{rate}/s CPU an event", "ms")
         for number in range(_ROUNDS * plan.rounds):
             for column in (OLD, NEW) if number % 2 else (NEW, OLD):
-                done = course.paced(pair[column], rate, seconds)
+                before_s = pair[column].cpu_s()
+                latencies = course.paced(pair[column], rate, seconds).latencies_ms
+                work.add(column, 1000 * (pair[column].cpu_s() - before_s) / len(latencies))
                 for row, percent in zip(rows, _PERCENTS, strict=True):
-                    row.add(column, percentile(done.latencies_ms, percent))
-        yield from rows
+                    row.add(column, percentile(latencies, percent))
+        yield from (*rows, work)
 
 
 def _line(row: Row) -> str:
