@@ -9,7 +9,7 @@ from drivers import _camera_v4l2 as v4l2
 from drivers._camera_settings import CameraSettings
 from drivers._camera_source import FilesSource, HttpSource, NodeSource, Source
 from edge.driver import Port
-from edge.plugged import nodes, of_one_device
+from edge.plugging.plugged import nodes, of_one_device
 
 _FILES_FPS = 5
 _MANUAL = 1

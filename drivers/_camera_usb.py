@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from drivers import _camera_v4l2 as v4l2
-from edge.plugged import Offer, Plugged
+from edge.plugging.plugged import Offer, Plugged
 
 _CAPTURES = ":capture:"
 

@@ -13,7 +13,7 @@ from drivers._sane_library import Found, Handle, SaneError
 from drivers._sane_status import device_error
 from edge.errors import DeviceBusy, DeviceError
 from edge.links.holder import action_against, holder_of
-from edge.plugged import Offer
+from edge.plugging.plugged import Offer
 
 _USB = re.compile(r"(.+):libusb:(\d{1,3}):(\d{1,3})")
 _USB_NODES = Path("/dev/bus/usb")

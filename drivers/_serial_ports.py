@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge.plugged import Offer, Plugged, address_of
+from edge.plugging.plugged import Offer, Plugged, address_of
 
 BRIDGES = {
     (0x1A86, 0x7523): "CH340",

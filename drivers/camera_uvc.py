@@ -37,7 +37,7 @@ from edge.driver import DeviceInfo, Driver, Job, Port
 from edge.errors import Unsupported
 from edge.events import Capture, Params, Payload
 from edge.links.address import Address
-from edge.plugged import Offer, Plugged
+from edge.plugging.plugged import Offer, Plugged
 
 if TYPE_CHECKING:
     from drivers._camera_session import CameraSession

@@ -45,7 +45,7 @@ from edge.driver import DeviceInfo, Driver, Job, Port
 from edge.errors import DeviceError, DeviceLost, Unsupported
 from edge.events import CardRead, CardRejected, Params, Payload, ReadSmartCard, Transmit, Transmitted
 from edge.links.address import Address
-from edge.plugged import Offer, Plugged
+from edge.plugging.plugged import Offer, Plugged
 
 CODES = status.CODES
 OPEN_WAIT_S = 1.5

@@ -48,7 +48,7 @@ from edge.driver import DeviceInfo, Driver, Port, Settings
 from edge.errors import DeviceLost
 from edge.events import Payload, Scanned
 from edge.links import Link, SerialLine
-from edge.plugged import Offer, Plugged, address_of
+from edge.plugging.plugged import Offer, Plugged, address_of
 
 CODES: dict[str, str] = {
     BROKEN_OFF: "code without its terminator dropped",

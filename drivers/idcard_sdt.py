@@ -51,7 +51,7 @@ from edge.errors import DeviceLost, Unsupported
 from edge.events import Params, Payload, Presented, Read, ReadCard, Rejected, Removed
 from edge.links import Link, SerialLine, UsbLine
 from edge.links.address import BYTE_STREAMS, USB, USBIP
-from edge.plugged import Offer, Plugged, address_of
+from edge.plugging.plugged import Offer, Plugged, address_of
 
 CODES = status.CODES
 RATES = (115200, 57600, 38400, 19200, 9600)

@@ -33,7 +33,7 @@ from drivers import _pad_session as session
 from drivers._pad_profile import Way
 from edge.driver import Port
 from edge.links.address import HID, HID_NODE, REPLAY
-from edge.plugged import Offer, Plugged, address_of
+from edge.plugging.plugged import Offer, Plugged, address_of
 
 CODES = session.CODES
 _HID, _KEYBOARD = 3, (3, 1, 1)

@@ -31,7 +31,7 @@ from drivers import _pad_session as session
 from drivers._pad_profile import Way
 from drivers._serial_ports import unsure_offer
 from edge.driver import Port
-from edge.plugged import Offer, Plugged
+from edge.plugging.plugged import Offer, Plugged
 
 CODES = session.CODES
 LIKELY_PROFILE = "aa55_xor"

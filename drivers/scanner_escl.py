@@ -51,7 +51,7 @@ from edge.driver import DeviceInfo, Driver, Job, Port
 from edge.errors import DeviceAttention, DeviceLost, Unsupported
 from edge.events import Params, Payload, Scan
 from edge.links.address import AddressForm, host_check, pattern_check, split_host
-from edge.plugged import Offer, Plugged
+from edge.plugging.plugged import Offer, Plugged
 
 __all__ = ["CODES", "EsclScanner", "EsclSettings"]
 

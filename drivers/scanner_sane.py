@@ -52,7 +52,7 @@ from edge.driver import DeviceInfo, Driver, Job, Port
 from edge.errors import DeviceAbsent, DeviceError, DeviceLost, EdgeError, Unsupported
 from edge.events import Page, Params, Payload, Scan
 from edge.links.address import Address, AddressForm, pattern_check
-from edge.plugged import Offer
+from edge.plugging.plugged import Offer
 
 __all__ = ["CODES", "SaneScanner", "SaneSettings"]
 

@@ -15,14 +15,14 @@ import msgspec
 from edge import __version__
 from edge import health as healths
 from edge.config import Config, Device
+from edge.delivery.publisher import Publisher
+from edge.delivery.topics import Topics
+from edge.delivery.transport import Message
 from edge.errors import EdgeError
 from edge.health import HealthWatch
-from edge.outbox import Outbox
-from edge.publisher import Publisher
 from edge.state_dir import KeptKey, known_names
+from edge.store.outbox import Outbox
 from edge.supervisor import Supervisor
-from edge.topics import Topics
-from edge.transport import Message
 from edge.wire import Health, WindowStatus
 
 _HEALTH_S = 15.0

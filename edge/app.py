@@ -14,36 +14,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import logs
-from edge.admission import gate
 from edge.announce import Announcer
 from edge.blobs.desk import BlobDesk
-from edge.case import OpenCase
-from edge.commands import Commands
+from edge.commands.admission import gate
+from edge.commands.case import OpenCase
+from edge.commands.desk import Commands
 from edge.config import Config, Device
 from edge.control import Control
+from edge.delivery.publisher import Publisher
+from edge.delivery.replays import Replays
+from edge.delivery.topics import Topics
+from edge.delivery.transport import Message, broker_address
 from edge.driver import Driver
 from edge.envelope import Draft, EnvelopeRenderer
 from edge.errors import StoreError
 from edge.events import Payload, Quarantined, StandsFor, Tombstone
 from edge.health import HealthWatch, known_at_start
-from edge.hotplug import Hotplug
 from edge.lanes.process import RemoteDriver
-from edge.outbox import Outbox, Row
+from edge.plugging.hotplug import Hotplug
 from edge.port import DevicePort
-from edge.publisher import Publisher
-from edge.replays import Replays
-from edge.retention import Kept
-from edge.room import NotTaken, Room
 from edge.state_dir import KeptKey, check_secrets, kept_bytes, take_lock
-from edge.store import kept_epoch
+from edge.store.file import kept_epoch
+from edge.store.outbox import Outbox, Row
+from edge.store.retention import Kept
+from edge.store.room import NotTaken, Room
 from edge.storeless import WORTH_WAITING, Storeless
 from edge.supervisor import Supervisor
-from edge.topics import Topics
-from edge.transport import Message, broker_address
 from edge.watchdog import STALLED, Watchdog
 
 if TYPE_CHECKING:
-    from edge.sealing import Sealer
+    from edge.sealing.jwe import Sealer
 
 _QUARANTINED = "hall.system.quarantined.v1"
 _log = logs.get("app")
@@ -166,7 +166,7 @@ class Daemon:
         """Return what seals personal bodies; the library is loaded only when some device needs it."""
         if not any(device.personal for device in self._config.devices if device.enabled):
             return None
-        from edge.seal_provider import event_sealer  # 0.1 s and 10 MiB, not always needed
+        from edge.sealing.provider import event_sealer  # 0.1 s and 10 MiB, not always needed
 
         sealing, lab = self._config.sealing, self._config.window.lab
         files = [Path(subscriber.key) for subscriber in self._config.subscribers if subscriber.key]

@@ -20,7 +20,7 @@ import msgspec
 from edge.events import BlobRef, MediaType, Params, Payload
 from edge.links import Line, Link
 from edge.links.address import BYTE_STREAMS, Address, AddressForm
-from edge.plugged import Offer, Plugged
+from edge.plugging.plugged import Offer, Plugged
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,7 +158,8 @@ class Driver(ABC):
     def fits(cls, found: Plugged) -> Offer | None:
         """Return what to configure for *found*, a piece of hardware that is plugged in; ``None``: not ours.
 
-        Asked for every node and every USB device; ``edge.plugged.address_of`` makes the address. Must disturb nothing.
+        Asked for every node and every USB device; ``edge.plugging.plugged.address_of`` makes the address.
+        Must disturb nothing.
         """
         del found
         return None

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge.blobs.rows import StoredBlob
+from edge.delivery.topics import Topics
 from edge.errors import EdgeError
 from edge.events import Envelope, Payload
-from edge.outbox import Row
-from edge.retention import Kept
 from edge.secret import reveal
-from edge.topics import Topics
+from edge.store.outbox import Row
+from edge.store.retention import Kept
 
 if TYPE_CHECKING:
-    from edge.sealing import Sealer
+    from edge.sealing.jwe import Sealer
 
 MAX_EVENT_BYTES = 32 * 1024
 _EPOCH = datetime.fromtimestamp(0, UTC)

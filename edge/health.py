@@ -13,12 +13,12 @@ from typing import Literal
 
 from edge.blobs.desk import BlobDesk
 from edge.config import Mqtt
+from edge.delivery.publisher import Publisher
+from edge.delivery.replays import Replays
 from edge.events import EVENTS
 from edge.machine import made_elsewhere, this_machine
-from edge.outbox import Outbox
 from edge.problems import Problems, problem
-from edge.publisher import Publisher
-from edge.replays import Replays
+from edge.store.outbox import Outbox
 from edge.supervisor import Supervisor
 from edge.watchdog import STALLED, last_stall
 from edge.wire import (

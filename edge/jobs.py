@@ -12,7 +12,7 @@ from edge.errors import EdgeError, JobCancelled
 from edge.events import Params
 
 if TYPE_CHECKING:
-    from edge.outbox import Row  # a driver's process has no outbox
+    from edge.store.outbox import Row  # a driver's process has no outbox
 
 _TEXT_CODE = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 

@@ -18,7 +18,7 @@ from edge.links import Line, Link
 from edge.links.address import Address
 from edge.links.opening import open_link
 from edge.links.replay import ReplayLink
-from edge.plugged import Plugged, wanted
+from edge.plugging.plugged import Plugged, wanted
 
 Buffer = bytes | bytearray | memoryview
 _WAITING_BLOBS = 3

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec.structs import replace
 
 from edge import logs
-from edge.certificates import Ending, endings
 from edge.clock import JumpWatch
+from edge.delivery.certificates import Ending, endings
 from edge.envelope import ClockWatch
 from edge.errors import EdgeError
 from edge.wire import HealthProblem
 
 if TYPE_CHECKING:
     from edge.blobs.desk import BlobDesk
-    from edge.outbox import Outbox
-    from edge.publisher import Publisher
-    from edge.replays import LastAck, Replays
+    from edge.delivery.publisher import Publisher
+    from edge.delivery.replays import LastAck, Replays
+    from edge.store.outbox import Outbox
 
 CODES: Mapping[str, str] = {
     "SYS-140": "not connected to the broker yet",

@@ -106,7 +106,7 @@ class KeptKey:
 
     def _load(self) -> ECKey:
         if self._key is None:
-            from edge.sealing import kept_key  # heavy, not always needed
+            from edge.sealing.jwe import kept_key  # heavy, not always needed
 
             self._key = kept_key(self._path)
         return self._key
@@ -114,12 +114,12 @@ class KeptKey:
     @property
     def public(self) -> dict[str, Any]:
         """The public JWK that requests with personal parameters are sealed to."""
-        from edge.sealing import public_jwk  # heavy, not always needed
+        from edge.sealing.jwe import public_jwk  # heavy, not always needed
 
         return public_jwk(self._load())
 
     def opened(self, sealed: bytes) -> bytes:
         """Return the plain request in *sealed*; raises ``SealError``."""
-        from edge.sealing import opened  # heavy, not always needed
+        from edge.sealing.jwe import opened  # heavy, not always needed
 
         return opened(sealed, [self._load()])[0]

@@ -19,11 +19,11 @@ import msgspec
 from edge import __version__, logs
 from edge.config import Config
 from edge.control import Control
+from edge.delivery.publisher import Publisher
+from edge.delivery.topics import Topics
+from edge.delivery.transport import Message, broker_address
 from edge.errors import StoreError
 from edge.health import process_figures, stamp
-from edge.publisher import Publisher
-from edge.topics import Topics
-from edge.transport import Message, broker_address
 from edge.wire import (
     DeviceStatus,
     DiskHealth,

@@ -32,8 +32,8 @@ from edge.events import Payload
 from edge.flapping import Flapping
 from edge.jobs import DeviceJob
 from edge.lanes.thread import DriverBug, ThreadLane
-from edge.outbox import Row
 from edge.port import DevicePort
+from edge.store.outbox import Row
 from edge.wire import State
 
 _BACKOFF_S = (0.5, 30.0)

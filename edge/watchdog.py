@@ -24,8 +24,8 @@ from edge.problems import Problems, problem
 from edge.wire import HealthProblem
 
 if TYPE_CHECKING:
-    from edge.connection import Connection
-    from edge.outbox import Outbox
+    from edge.delivery.connection import Connection
+    from edge.store.outbox import Outbox
 
 STALLED = "stalled.txt"
 """The stacks of a daemon that hangs; ``stalled.last`` in the run that follows."""

@@ -12,10 +12,10 @@ from edge import logs
 from edge.blobs import rows
 from edge.blobs.files import BlobFiles, LostBlob
 from edge.blobs.rows import StoredBlob
+from edge.delivery.topics import Topics
+from edge.delivery.transport import Message
 from edge.errors import EdgeError
-from edge.outbox import Outbox
-from edge.topics import Topics
-from edge.transport import Message
+from edge.store.outbox import Outbox
 from edge.wire import BlobGone, BlobReplayRequest, Manifest
 
 MANIFEST_TYPE = "application/json"

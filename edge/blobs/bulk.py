@@ -16,18 +16,18 @@ from edge.blobs.answers import MANIFEST_TYPE, PART_TYPE, Answers, manifest
 from edge.blobs.files import BlobFiles, LostBlob
 from edge.blobs.plan import Outgoing, Plan
 from edge.blobs.rows import Parked, StoredBlob
-from edge.connection import Connection
-from edge.flights import Flight
-from edge.outbox import Outbox
-from edge.topics import Topics
-from edge.transport import BrokerAddress, Message, Transport
+from edge.delivery.connection import Connection
+from edge.delivery.flights import Flight
+from edge.delivery.topics import Topics
+from edge.delivery.transport import BrokerAddress, Message, Transport
+from edge.store.outbox import Outbox
 from edge.wire import BlobReplayRequest
 
 WINDOW = 8
 """So many parts, half a megabyte, are in flight: enough to fill 100 Mbit/s over 40 ms, too little to fill a queue."""
 MOST_PART_BYTES = 96 * 1024  # any packet's limit
 _NOTE_PARTS = 64
-_IDLE_S = 0.5  # see edge.publisher
+_IDLE_S = 0.5  # see edge.delivery.publisher
 _PAGE = 50
 _SUFFIX = "-bulk"
 

@@ -11,9 +11,9 @@ from edge.blobs import rows
 from edge.blobs.bulk import Bulk
 from edge.blobs.files import BlobFiles
 from edge.blobs.intake import BlobIntake
-from edge.outbox import Outbox
-from edge.topics import Topics
-from edge.transport import BrokerAddress
+from edge.delivery.topics import Topics
+from edge.delivery.transport import BrokerAddress
+from edge.store.outbox import Outbox
 from edge.wire import BlobsHealth
 
 if TYPE_CHECKING:

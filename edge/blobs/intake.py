@@ -14,7 +14,7 @@ from edge.blobs.rows import StoredBlob
 from edge.envelope import BadPayload, Draft
 from edge.errors import StoreError
 from edge.events import WithBlob
-from edge.outbox import Outbox, Row
+from edge.store.outbox import Outbox, Row
 
 _AROUND_BYTES = 1024  # topic, properties and header of the packet that brings a part
 _LEAST_BYTES = 1024

@@ -1,7 +1,7 @@
 """Which message of the bulk connection is which part of which blob. Pure book-keeping, no I/O.
 
 Messages are numbered through: a blob's manifest, its parts, the next blob's manifest … So the watermark of
-:class:`edge.flights.Flights` says how far the broker has taken each blob, over any number of connections.
+:class:`edge.delivery.flights.Flights` says how far the broker has taken each blob, over any number of connections.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from edge import logs
 from edge.blobs.parts import TAG_BYTES
-from edge.row_digest import row_digest
+from edge.store.row_digest import row_digest
 
 SCHEMA = """
 CREATE TABLE blob (seq INTEGER PRIMARY KEY, event TEXT NOT NULL, id TEXT NOT NULL UNIQUE, media_type TEXT NOT NULL,

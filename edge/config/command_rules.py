@@ -8,12 +8,12 @@ from typing import Any
 
 import msgspec
 
+from edge.commands.permits import known_names
 from edge.config.findings import Findings
 from edge.config.rules import NamedFiles
 from edge.config.tables import Device
 from edge.errors import nearest, quoted
 from edge.events import COMMANDS
-from edge.permits import known_names
 from edge.toml_lines import Path
 
 _POINT = r"[\w-]{43}"

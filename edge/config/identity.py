@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
-from edge.certificates import names_window, parse_certificate, window_names
 from edge.config.findings import Findings
 from edge.config.rules import FILES, NamedFiles
+from edge.delivery.certificates import names_window, parse_certificate, window_names
 from edge.errors import quoted
 from edge.toml_lines import Path
 

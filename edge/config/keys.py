@@ -16,7 +16,7 @@ from edge.errors import EdgeError, Problem, quoted
 from edge.toml_lines import Path
 
 if TYPE_CHECKING:
-    from edge.seal_provider import Provider
+    from edge.sealing.provider import Provider
 
 MOST_KEYS = 32
 """All recipients of an event together: each makes it 330 bytes larger, and an event has its limit."""
@@ -114,7 +114,7 @@ def _check_together(current: list[tuple[Path, dict[str, Any]]], found: Findings)
 
 def _foreign(table: Mapping[str, Any], found: Findings) -> Provider | None:
     """Return the provider that ``[sealing]`` names, ``None`` after saying why there is none."""
-    from edge.seal_provider import provider  # loads cryptography, and foreign code
+    from edge.sealing.provider import provider  # loads cryptography, and foreign code
 
     name, package = table.get("provider"), table.get("package")
     for key, other in (("provider", "package"), ("package", "provider")):

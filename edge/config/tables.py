@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from edge import permits
+from edge.commands import permits
 from edge.config.rules import parse_broker
 from edge.driver import Driver, Settings
 from edge.errors import Problem
@@ -103,7 +103,7 @@ class Subscriber(_Table, frozen=True, kw_only=True):
 
 
 class Sealing(_Table, frozen=True, kw_only=True):
-    """``[sealing]``: a foreign package that seals instead of us (``edge.seal_provider``)."""
+    """``[sealing]``: a foreign package that seals instead of us (``edge.sealing.provider``)."""
 
     provider: Text = "jose"
     package: Text | None = None

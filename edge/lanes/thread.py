@@ -15,7 +15,7 @@ from edge.driver import DeviceInfo, Driver
 from edge.errors import DeviceTimeout, EdgeError, JobCancelled, Unsupported
 from edge.events import Payload
 from edge.jobs import DeviceJob
-from edge.outbox import Row
+from edge.store.outbox import Row
 
 WAIT_S = 1.0
 _WATCH_S = 1.0

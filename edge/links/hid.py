@@ -20,7 +20,7 @@ from edge.errors import DeviceAbsent, DeviceAccess, DeviceBusy, DeviceError, Dev
 from edge.links.address import Address
 from edge.links.fd import FdLink, Tap
 from edge.links.holder import action_against, holder_of
-from edge.plugged import Plugged, nodes, of_one_device, says_simulated, wanted
+from edge.plugging.plugged import Plugged, nodes, of_one_device, says_simulated, wanted
 
 Kind = Literal["keys", "reports"]
 

@@ -12,7 +12,7 @@ from edge.links.fd import Tap
 from edge.links.replay import open_replay
 from edge.links.serial import open_serial
 from edge.links.tcp import open_tcp
-from edge.plugged import node_of
+from edge.plugging.plugged import node_of
 
 
 def open_link(address: Address, line: Line | None, tap: Tap) -> Link:

@@ -27,7 +27,7 @@ from edge.links.fd import Tap
 from edge.links.holder import action_against, holder_of
 from edge.links.usb import Pipes, UsbLink
 from edge.links.usbip_import import import_device
-from edge.plugged import Plugged, says_simulated, the_one, usb_devices, wanted
+from edge.plugging.plugged import Plugged, says_simulated, the_one, usb_devices, wanted
 
 _INTERFACE = 0
 _LARGEST_PACKET = 1024

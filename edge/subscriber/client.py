@@ -14,7 +14,7 @@ import aiomqtt
 from joserfc.jwk import ECKey
 
 from edge.events import Params
-from edge.sealing import Opener
+from edge.sealing.jwe import Opener
 from edge.subscriber.acks import Acknowledger
 from edge.subscriber.address import Address, Login
 from edge.subscriber.blob_desk import BlobDesk

@@ -11,7 +11,7 @@ SUB-114 a blob cannot be written                    SUB-115 the folder for blobs
 SUB-116 a window's store is an older copy of itself  SUB-117 ``listen --save`` cannot write
 ======= =====================================================================================================
 
-SEC codes come from :mod:`edge.sealing`: 101 sealed to other keys, 102 damaged, 103 no such key, 115 no private one.
+SEC codes come from :mod:`edge.sealing.jwe`: 101 sealed to other keys, 102 damaged, 103 no such key, 115 no private one.
 """
 
 from __future__ import annotations

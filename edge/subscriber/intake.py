@@ -11,7 +11,7 @@ from dataclasses import replace
 import aiomqtt
 
 from edge.logs import worth_a_line
-from edge.sealing import Opener
+from edge.sealing.jwe import Opener
 from edge.subscriber.blob_desk import BlobDesk
 from edge.subscriber.blob_wire import BlobTopic, Wanted, read_gone, wanted_by
 from edge.subscriber.errors import WireError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from joserfc.jwk import ECKey
 
-from edge.sealing import JweOpener, Opener, SealError, read_keys
+from edge.sealing.jwe import JweOpener, Opener, SealError, read_keys
 
 log = logging.getLogger(__name__)
 

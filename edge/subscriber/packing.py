@@ -14,10 +14,10 @@ import msgspec
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from edge.commands.signatures import Key, read_key, sign
 from edge.events import COMMANDS, Params
-from edge.sealing import CONTENT_TYPE, JweSealer
+from edge.sealing.jwe import CONTENT_TYPE, JweSealer
 from edge.secret import reveal
-from edge.signatures import Key, read_key, sign
 from edge.subscriber.errors import BadArgument, RequestError
 from edge.subscriber.topics import checked_name
 from edge.subscriber.windows import Window

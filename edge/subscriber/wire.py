@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from edge.events import Envelope, Tombstone
-from edge.sealing import Opener, SealError
+from edge.sealing.jwe import Opener, SealError
 from edge.subscriber.errors import WireError
 from edge.subscriber.model import LAST_SEQ, View
 from edge.subscriber.topics import ROOT, EventTopic

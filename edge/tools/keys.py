@@ -71,11 +71,11 @@ def _new(chosen: argparse.Namespace) -> int:
 def _made(owner: str, days: int | None) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the private and the public JWK of a new key."""
     if owner == "requester":
-        from edge import signatures  # signing keys are of another sort
+        from edge.commands import signatures  # signing keys are of another sort
 
         signing = signatures.new_key()
         return dict(signing.as_dict(private=True)), dict(signing.as_dict(private=False))
-    from edge.sealing import new_key, public_jwk
+    from edge.sealing.jwe import new_key, public_jwk
 
     key = new_key(None if days is None else int(time.time()) + days * _DAY_S)
     return dict(key.as_dict(private=True)), public_jwk(key)
@@ -89,7 +89,7 @@ def _show(chosen: argparse.Namespace) -> int:
 
 
 def _set(chosen: argparse.Namespace) -> int:
-    from edge.sealing import distinct, public_jwk, read_keys
+    from edge.sealing.jwe import distinct, public_jwk, read_keys
 
     keys = distinct(key for path in chosen.file for key in read_keys(path))
     _write(chosen.out, {"keys": [public_jwk(key) for key in keys]}, 0o644)

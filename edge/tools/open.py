@@ -10,8 +10,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from edge.seal_provider import OURS, provider
-from edge.sealing import Opener, SealError
+from edge.sealing.jwe import Opener, SealError
+from edge.sealing.provider import OURS, provider
 from edge.subscriber.errors import WireError
 from edge.subscriber.topics import EventTopic
 from edge.subscriber.wire import bound_of, sealed_view

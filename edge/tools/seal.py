@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edge.sealing import JweSealer, SealError, current, read_keys
+from edge.sealing.jwe import JweSealer, SealError, current, read_keys
 from edge.subscriber.errors import BadArgument
 from edge.subscriber.topics import ROOT
 from edge.tools.files import read_input

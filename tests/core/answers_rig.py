@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from edge.delivery.replays import Replays
+from edge.delivery.topics import Topics
+from edge.delivery.transport import Message
 from edge.events import StandsFor
-from edge.replays import Replays
-from edge.topics import Topics
-from edge.transport import Message
 from tests.core.store_rig import Desk
 from tests.support.wait import wait_until
 from tests.support.window import HALL, WINDOW

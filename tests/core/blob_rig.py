@@ -16,12 +16,12 @@ from edge.blobs.desk import BlobDesk
 from edge.blobs.files import BlobFiles
 from edge.blobs.rows import StoredBlob
 from edge.config import Blobs
+from edge.delivery.topics import Topics
+from edge.delivery.transport import BrokerAddress
 from edge.envelope import Draft, EnvelopeRenderer
 from edge.events import BlobRef, Page
-from edge.outbox import Outbox, Row
-from edge.sealing import JweSealer, new_key, public_jwk
-from edge.topics import Topics
-from edge.transport import BrokerAddress
+from edge.sealing.jwe import JweSealer, new_key, public_jwk
+from edge.store.outbox import Outbox, Row
 from tests.support.wait import wait_until
 from tests.support.window import HALL, WINDOW
 

@@ -11,18 +11,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from edge.admission import Gate
-from edge.commands import Commands
+from edge.commands.admission import Gate
+from edge.commands.desk import Commands
+from edge.commands.permits import TIERS, Permit
+from edge.delivery.topics import Topics
+from edge.delivery.transport import Message
 from edge.driver import DeviceInfo, Settings
 from edge.envelope import Draft, EnvelopeRenderer
 from edge.events import ReadCard
-from edge.outbox import Outbox
-from edge.permits import TIERS, Permit
 from edge.port import DevicePort
-from edge.sealing import JweSealer, new_key, opened
+from edge.sealing.jwe import JweSealer, new_key, opened
+from edge.store.outbox import Outbox
 from edge.supervisor import Supervisor
-from edge.topics import Topics
-from edge.transport import Message
 from tests.core.drivers_rig import Told, port_at
 from tests.support.wait import wait_until_async
 from tests.support.window import BASE, HALL, WINDOW

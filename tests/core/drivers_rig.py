@@ -15,8 +15,8 @@ from edge.events import Evaluate, Params, Payload, Presented
 from edge.jobs import DeviceJob
 from edge.lanes.thread import ThreadLane
 from edge.links.address import Address
-from edge.outbox import Row
 from edge.port import DevicePort
+from edge.store.outbox import Row
 from tests.support.wait import wait_until_async
 
 Step = Callable[[], Any]

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from tests.core.process_drivers import Doll
 
 LONG_S = 60.0
-UNWANTED = ("asyncio", "paho", "aiomqtt", "sqlite3", "joserfc", "edge.outbox", "edge.store", "edge.publisher")
+UNWANTED = (
+    "asyncio",
+    "paho",
+    "aiomqtt",
+    "sqlite3",
+    "joserfc",
+    "edge.store.outbox",
+    "edge.store.file",
+    "edge.delivery.publisher",
+)
 
 
 # --- telling about itself ------------------------------------------------------------------------

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from edge.delivery.publisher import Publisher
+from edge.delivery.replays import Replays
+from edge.delivery.topics import Topics
+from edge.delivery.transport import BrokerAddress, Message
 from edge.events import StandsFor
-from edge.outbox import Outbox, Row
-from edge.publisher import Publisher
-from edge.replays import Replays
-from edge.topics import Topics
-from edge.transport import BrokerAddress, Message
+from edge.store.outbox import Outbox, Row
 from tests.core.store_rig import render
 from tests.support.wait import wait_until
 from tests.support.window import BASE, HALL, WINDOW

@@ -12,11 +12,11 @@ from typing import Any
 from joserfc import jws
 from joserfc.jwk import ECKey, OKPKey
 
-from edge.admission import Gate
-from edge.permits import Permit
-from edge.sealing import JweSealer
-from edge.signatures import TYPE, Verifier
-from edge.transport import Message
+from edge.commands.admission import Gate
+from edge.commands.permits import Permit
+from edge.commands.signatures import TYPE, Verifier
+from edge.delivery.transport import Message
+from edge.sealing.jwe import JweSealer
 from tests.core.commands_rig import PAD, WINDOW_KEY, open_gate, request
 from tests.support.window import HALL, WINDOW
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from edge.envelope import uuid7
 from edge.errors import StoreError
-from edge.outbox import Outbox, Row
+from edge.store.outbox import Outbox, Row
 from tests.support.project import ROOT
 
 TOPIC = "code-scanner/gun-1/scanned"

@@ -11,8 +11,8 @@ from typing import Any
 from edge.device_state import DeviceState
 from edge.driver import Settings
 from edge.events import Payload
-from edge.outbox import Row
 from edge.port import DevicePort
+from edge.store.outbox import Row
 from edge.supervisor import Supervisor
 from tests.core.drivers_rig import Step, Told, port_at
 

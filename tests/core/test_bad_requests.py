@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edge.commands.requests import Refusal, parse
+from edge.delivery.transport import Message
 from edge.jobs import DeviceJob
-from edge.requests import Refusal, parse
-from edge.transport import Message
 from tests.core.commands_rig import CARD, PAD, Counter, counter, request
 from tests.core.samples import CANARY
 from tests.support.window import BASE

@@ -19,7 +19,7 @@ from edge.blobs.parts import PartDamaged, part_opener
 from edge.envelope import BadPayload, Draft
 from edge.errors import DeviceAttention, StoreError
 from edge.events import BlobRef, Presented
-from edge.sealing import opened
+from edge.sealing.jwe import opened
 from tests.core.blob_rig import KEY, PART, BlobRig, Hand, blobs, page, picture, ref_of
 from tests.core.store_rig import opened as opened_store
 

@@ -6,10 +6,10 @@ import logging
 
 import pytest
 
-from edge.blame import Blame
-from edge.breaks import Breaks
-from edge.flights import TRIES, Flight, Flights
-from edge.link_errors import CODES, TransportError, disconnected, taken_over, turned_away
+from edge.delivery.blame import Blame
+from edge.delivery.breaks import Breaks
+from edge.delivery.flights import TRIES, Flight, Flights
+from edge.delivery.link_errors import CODES, TransportError, disconnected, taken_over, turned_away
 from tests.core.sender_rig import state
 from tests.support.project import ROOT
 

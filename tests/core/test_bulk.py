@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edge import connection, flights
 from edge.blobs import bulk
+from edge.delivery import connection, flights
 from tests.core.blob_rig import PART, blobs, picture
 from tests.core.puppet import HOLD, Answer, Disconnect, Puppet, maximum_packet_size, receive_maximum
 from tests.support.broker import Broker

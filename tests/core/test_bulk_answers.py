@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from edge import connection, flights
 from edge.blobs.answers import Answers
 from edge.blobs.plan import Plan
 from edge.blobs.rows import StoredBlob
+from edge.delivery import connection, flights
 from edge.wire import BlobReplayRequest
 from tests.core.blob_rig import PART, TOPICS, BlobRig, blobs, picture
 from tests.core.puppet import HOLD, Puppet

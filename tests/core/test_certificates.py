@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from edge.certificates import CODES, certificate_days_left, endings, names_window, parse_certificate, window_names
+from edge.delivery.certificates import (
+    CODES,
+    certificate_days_left,
+    endings,
+    names_window,
+    parse_certificate,
+    window_names,
+)
 from tests.support.authority import Authority
 
 DAY_S = 86_400

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge import connection, flights, transport
-from edge.transport import Message
+from edge.delivery import connection, flights, transport
+from edge.delivery.transport import Message
 from tests.core.puppet import HOLD, SILENT, Disconnect, Puppet, publish_packet
 from tests.core.sender_rig import Sender, sending, state
 from tests.support.wait import wait_until

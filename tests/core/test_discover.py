@@ -12,7 +12,7 @@ import pytest
 from edge.config import Device, load
 from edge.driver import Driver
 from edge.errors import ConfigError
-from edge.plugged import Offer, Plugged
+from edge.plugging.plugged import Offer, Plugged
 from edge.registry import Registry
 from edge.tools.discover.output import as_json, config_lines, lines, note_text
 from edge.tools.discover.texts import TEXTS, language

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.plugged import Offer
+from edge.plugging.plugged import Offer
 from edge.registry import Registry
 from edge.tools.discover import command, searching
 from edge.tools.discover.searching import search, searchers
@@ -19,7 +19,7 @@ PACKAGE = "far-drivers"
 DRIVER = """
 import os, sys, time
 from edge.driver import DeviceInfo, Driver, Settings
-from edge.plugged import Offer
+from edge.plugging.plugged import Offer
 
 class Far(Driver):
     kind = "scanner"

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from edge.envelope import MAX_EVENT_BYTES, BadPayload, Draft, EnvelopeRenderer, rfc3339, uuid7
 from edge.events import CardHolder, Coded, Payload, Rated, Read, Scanned
-from edge.outbox import Row
-from edge.retention import Kept
-from edge.sealing import JweSealer, new_key, opened
+from edge.sealing.jwe import JweSealer, new_key, opened
+from edge.store.outbox import Row
+from edge.store.retention import Kept
 from tests.core.samples import CANARY, PERSON, SAMPLES, SESSION
 from tests.support.contract import faults
 

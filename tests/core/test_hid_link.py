@@ -18,7 +18,7 @@ import pytest
 from edge.errors import DeviceAbsent, DeviceAttention, DeviceLost, DeviceProtocol, Unsupported
 from edge.links import HidLine, hid
 from edge.links.address import parse_address
-from edge.plugged import Plugged
+from edge.plugging.plugged import Plugged
 from edge.port import DevicePort
 from simulators.bench import Bench
 from tests.contract.desk import nothing_left

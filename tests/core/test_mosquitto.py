@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from edge import connection, transport
-from edge.transport import Message
+from edge.delivery import connection, transport
+from edge.delivery.transport import Message
 from tests.core.sender_rig import CLIENT_ID, sending, state
 from tests.core.store_rig import PAD_TOPIC, TOPIC
 from tests.support.broker import Broker

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from edge.commands.permits import DEFAULT, TIERS, Permit, known_names, window_tier
+from edge.commands.requests import Refusal
 from edge.events import COMMANDS, Params
-from edge.permits import DEFAULT, TIERS, Permit, known_names, window_tier
 from edge.registry import Registry
-from edge.requests import Refusal
 from tests.support.project import ROOT
 
 OFF = {"id-card.read", "smart-card.read", "smart-card.transmit", "document-camera.capture"}

@@ -6,7 +6,7 @@ import pytest
 
 from edge.errors import DeviceAbsent, DeviceAttention
 from edge.links.address import parse_address
-from edge.plugged import Plugged, Wanted, address_of, by_number, of_one_device, printable, the_one, wanted
+from edge.plugging.plugged import Plugged, Wanted, address_of, by_number, of_one_device, printable, the_one, wanted
 
 
 def reader(port: str, serial: str | None = None, subsystem: str = "usb") -> Plugged:

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from edge import plugwatch
-from edge.plugged import Plugged
-from edge.plugwatch import Change, PlugWatch
+from edge.plugging import plugwatch
+from edge.plugging.plugged import Plugged
+from edge.plugging.plugwatch import Change, PlugWatch
 from tests.support.wait import wait_until_async
 
 GUN = Plugged("usb", port="1-1", properties={"DEVNUM": "1/5"})

@@ -14,13 +14,13 @@ import pytest
 
 from edge import problems
 from edge.clock import TOLD_S, JumpWatch
+from edge.delivery.link_errors import TransportError
+from edge.delivery.replays import LastAck
 from edge.errors import EdgeError
 from edge.health import known_at_start
-from edge.link_errors import TransportError
 from edge.machine import Machine, made_elsewhere, this_machine
 from edge.problems import ACTIONS, CODES, Problems, WallClock, problem
-from edge.replays import LastAck
-from edge.room import NotTaken
+from edge.store.room import NotTaken
 from edge.watchdog import STALLED
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from edge.events import Captured, Payload
 from edge.lanes import channel
-from edge.outbox import Row
+from edge.store.outbox import Row
 from tests.core.process_rig import Apart, held
 from tests.support.wait import wait_until_async
 

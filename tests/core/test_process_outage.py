@@ -15,8 +15,8 @@ import pytest
 from edge.device_state import DeviceState
 from edge.events import Payload
 from edge.lanes.process import RemoteDriver
-from edge.outbox import Row
 from edge.port import DevicePort
+from edge.store.outbox import Row
 from edge.supervisor import Supervisor
 from tests.core.drivers_rig import port_at
 from tests.core.process_drivers import Doll, DollSettings

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from edge import connection, flights
-from edge.feed import Feed
-from edge.transport import Message
+from edge.delivery import connection, flights
+from edge.delivery.feed import Feed
+from edge.delivery.transport import Message
 from tests.core.puppet import HOLD, Disconnect, Puppet, maximum_packet_size, receive_maximum
 from tests.core.sender_rig import Sender, sending, state
 from tests.core.store_rig import busy, opened

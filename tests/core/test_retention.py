@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from edge.outbox import Buried, Outbox, Row
-from edge.retention import DAY_MS, AgeClock, Kept
-from edge.store import get_meta
+from edge.store.file import get_meta
+from edge.store.outbox import Buried, Outbox, Row
+from edge.store.retention import DAY_MS, AgeClock, Kept
 from tests.core.store_rig import SENSITIVE, Desk, opened
 
 HOUR_S, DAY_S, YEAR_S = 3600.0, 86_400.0, 365 * 86_400.0

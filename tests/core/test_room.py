@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from edge.config.tables import OutboxTable
-from edge.outbox_tasks import Task
-from edge.room import NotTaken, Room
+from edge.store.room import NotTaken, Room
+from edge.store.tasks import Task
 from tests.core.store_rig import SENSITIVE, busy, opened
 from tests.support.wait import wait_until
 

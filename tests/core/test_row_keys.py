@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from edge.blobs.parts import part_opener
 from edge.errors import StoreError
-from edge.outbox import Buried
-from edge.room import NotTaken
-from edge.row_keys import CHUNK, SLOT_BYTES
-from edge.sealing import opened as opened_view
+from edge.sealing.jwe import opened as opened_view
+from edge.store.outbox import Buried
+from edge.store.room import NotTaken
+from edge.store.row_keys import CHUNK, SLOT_BYTES
 from tests.core.blob_rig import KEY, PART, blobs, picture
 from tests.core.store_rig import SENSITIVE, Desk, opened
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from edge import salvage
-from edge.outbox import Buried, Outbox, Row
-from edge.salvage import open_store
+from edge.store import salvage
+from edge.store.outbox import Buried, Outbox, Row
+from edge.store.salvage import open_store
 from tests.core.store_rig import SENSITIVE, Desk, opened, render
 from tests.support.tiers import evidence, tiers
 

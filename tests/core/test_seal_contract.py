@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey
 
 from edge.blobs.parts import PART_BYTES, new_blob_key, part_opener, part_sealer
 from edge.envelope import Draft, EnvelopeRenderer
-from edge.sealing import JweSealer, new_key, public_jwk
+from edge.sealing.jwe import JweSealer, new_key, public_jwk
 from edge.subscriber.packing import Parcel
 from edge.subscriber.windows import Status, Window
 from tests.core.samples import CANARY, SAMPLES

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import ECKey
 
-from edge.seal_provider import JoseProvider, event_sealer, provider
-from edge.sealing import (
+from edge.sealing.jwe import (
     JweOpener,
     JweSealer,
     SealError,
@@ -21,6 +20,7 @@ from edge.sealing import (
     read_key,
     read_keys,
 )
+from edge.sealing.provider import JoseProvider, event_sealer, provider
 from edge.subscriber.keys import opener_of
 
 PLAIN, AAD = "张三".encode(), b"{}"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
-from edge.sealing import JweSealer, SealError, kept_key, new_key, opened, public_jwk, read_key
+from edge.sealing.jwe import JweSealer, SealError, kept_key, new_key, opened, public_jwk, read_key
 
 PLAIN, AAD = '{"name":"张三"}'.encode(), b'{"seq":"1"}'
 

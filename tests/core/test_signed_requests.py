@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from edge.freshness import MAX_LIFE_S, SKEW_S, Nonce, take
-from edge.permits import Permit
-from edge.requests import Refusal
-from edge.transport import Message
+from edge.commands.freshness import MAX_LIFE_S, SKEW_S, Nonce, take
+from edge.commands.permits import Permit
+from edge.commands.requests import Refusal
+from edge.delivery.transport import Message
 from tests.core.commands_rig import CARD, PAD, Counter, counter, open_gate, request
 from tests.core.samples import CANARY
 from tests.core.signed_rig import CLERK, OFFICE, STRANGER, claims, mailed, signed, signed_gate, token

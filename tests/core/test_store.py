@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from edge.errors import StoreError
-from edge.outbox import Buried, Row
-from edge.row_digest import row_digest
-from edge.store import Damaged
+from edge.store.file import Damaged
+from edge.store.outbox import Buried, Row
+from edge.store.row_digest import row_digest
 from tests.core.store_rig import Desk, child, opened
 
 KILLS = 50
@@ -30,9 +30,9 @@ FILLER = """
 import json, resource, signal, sys, threading
 from pathlib import Path
 from edge.errors import StoreError
-from edge.outbox import Buried, Row
-from edge.row_digest import row_digest
-from edge.store import Damaged
+from edge.store.outbox import Buried, Row
+from edge.store.row_digest import row_digest
+from edge.store.file import Damaged
 from tests.core.store_rig import Desk
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 desk = Desk(Path(sys.argv[1]))

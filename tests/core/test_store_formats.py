@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from edge import store
 from edge.blobs import rows as blob_rows
 from edge.errors import StoreError
-from edge.store import FORMAT, connect, open_file
+from edge.store import file as store
+from edge.store.file import FORMAT, connect, open_file
 from tests.core.store_rig import opened
 
 EPOCH = 12_345

@@ -9,7 +9,7 @@ import pytest
 from edge.driver import DeviceInfo
 from edge.errors import DeviceAbsent
 from edge.lanes import thread
-from edge.room import NotTaken
+from edge.store.room import NotTaken
 from tests.core.drivers_rig import fails
 from tests.core.supervisor_rig import Bench, running
 from tests.support.wait import wait_until_async

@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.sysfs import listing, scan
+from edge.plugging.sysfs import listing, scan
 
 BUS = "sys/devices/pci0000:00/0000:00:14.0/usb1"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge.device_state import Notice
-from edge.hotplug import KnownUnits, Unit
+from edge.plugging.hotplug import KnownUnits, Unit
 
 FIRST = Unit("place", model="m", serial="s1", own="o1")
 OTHER = Unit("place", model="m", serial="s2", own="o2")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edge import problems, signatures
+from edge import problems
+from edge.commands import signatures
 from edge.config import load
 from edge.errors import ConfigError
-from edge.sealing import new_key, public_jwk
+from edge.sealing.jwe import new_key, public_jwk
 from tests.docs.blocks import blocks
 from tests.support.authority import Authority
 from tests.support.project import ROOT

@@ -7,7 +7,7 @@ import pytest
 from drivers.card_pcsc import PcscCardDriver
 from edge.errors import ConfigError, DeviceAbsent, DeviceAttention
 from edge.links.address import parse_address
-from edge.plugged import Plugged
+from edge.plugging.plugged import Plugged
 from tests.drivers.card_rig import LINK, Make, Simulator, told
 
 

@@ -24,7 +24,7 @@ from edge.errors import (
     DeviceTimeout,
 )
 from edge.links.address import parse_address
-from edge.plugged import Plugged
+from edge.plugging.plugged import Plugged
 from tests.drivers.escl_rig import Rig, opened, refused, rig, scanner
 
 # --- who it is ---

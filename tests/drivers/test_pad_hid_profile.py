@@ -10,7 +10,7 @@ from drivers._pad_compile import ProfileError, load
 from drivers.pad_hid import HidPad, HidPadSettings
 from drivers.pad_serial import PadSettings
 from edge.events import Rated
-from edge.plugged import Plugged
+from edge.plugging.plugged import Plugged
 from tests.docs.blocks import blocks
 from tests.drivers.test_pad_fakes import FakeJob, FakePort
 from tests.drivers.test_pad_hid import COMMAND, HidFake

@@ -17,7 +17,7 @@ from joserfc.jwk import ECKey
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.sealing import JweSealer, new_key, opened, public_jwk
+from edge.sealing.jwe import JweSealer, new_key, opened, public_jwk
 from edge.subscriber.link import SteadyClient
 
 HOST = "127.0.0.1"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.sealing import new_key
+from edge.sealing.jwe import new_key
 from edge.subscriber import BlobFolderError
 from tests.subscriber.blob_window import PART, BlobWindow, Picture
 from tests.subscriber.test_blobs import check, names, partial, subscriber

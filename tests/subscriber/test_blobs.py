@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge.blobs.parts import TAG_BYTES
-from edge.sealing import new_key
+from edge.sealing.jwe import new_key
 from edge.subscriber import Event, Gap, Limits, Notice, Subscriber
 from tests.subscriber.blob_window import PART, BlobWindow, Picture
 from tests.subscriber.test_subscriber import DEADLINE_S, connected, take

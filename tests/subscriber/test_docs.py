@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.sealing import new_key, read_key
+from edge.sealing.jwe import new_key, read_key
 from edge.subscriber import Login, Subscriber
 from tests.subscriber.blob_window import BlobWindow
 from tests.subscriber.fake_window import FakeWindow

@@ -13,7 +13,7 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.sealing import new_key
+from edge.sealing.jwe import new_key
 from edge.subscriber.intake import Intake
 from edge.subscriber.keys import opener_of
 from edge.subscriber.marks import Mark

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edge.sealing import new_key
+from edge.sealing.jwe import new_key
 from edge.subscriber import NewStore
 from edge.tools.keeping import Keeper, NotKept
 from tests.subscriber.blob_window import BlobWindow

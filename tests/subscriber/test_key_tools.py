@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from edge.cli import main
-from edge.sealing import JweOpener, JweSealer, new_key, opened, public_jwk, read_key, read_keys
-from edge.signatures import read_key as read_signing_key
+from edge.commands.signatures import read_key as read_signing_key
+from edge.sealing.jwe import JweOpener, JweSealer, new_key, opened, public_jwk, read_key, read_keys
 from tests.support import canaries
 
 TOPIC = "hall/v1/my-hall/w01/sealed/id-card/id-1/read"

@@ -10,7 +10,7 @@ import pytest
 from joserfc.jwk import ECKey
 
 from edge.events import Read
-from edge.sealing import JweOpener, SealError, new_key
+from edge.sealing.jwe import JweOpener, SealError, new_key
 from edge.subscriber import Subscriber
 from edge.subscriber.errors import WireError
 from edge.subscriber.topics import EventTopic

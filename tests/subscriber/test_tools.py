@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.sealing import new_key
+from edge.sealing.jwe import new_key
 from edge.subscriber import BadArgument
 from edge.tools.lines import masked
 from edge.tools.request import read_params

@@ -16,7 +16,7 @@ from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
-from edge.sealing import SealError
+from edge.sealing.jwe import SealError
 
 PACKAGE, PROVIDER = "acme-sealing", "acme"
 MARK = b"ACME "

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edge.sealing import opened, read_key
+from edge.sealing.jwe import opened, read_key
 from simulators.people import citizen
 from tests.support.window import BASE, WindowUnderTest
 

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from edge.sealing import JweSealer, read_key
+from edge.sealing.jwe import JweSealer, read_key
 from simulators.people import citizen
 from tests.support.wait import wait_until
 from tests.support.window import WindowUnderTest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from edge.sealing import opened, read_key
+from edge.sealing.jwe import opened, read_key
 from simulators.people import citizen
 from tests.support.wait import wait_until
 from tests.support.window import BASE, WindowUnderTest

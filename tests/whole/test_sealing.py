@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from edge.seal_provider import provider
-from edge.sealing import JweOpener, Opener, SealError, new_key, opened, public_jwk
+from edge.sealing.jwe import JweOpener, Opener, SealError, new_key, opened, public_jwk
+from edge.sealing.provider import provider
 from simulators.people import citizen
 from tests.support import foreign_sealer
 from tests.support.foreign_sealer import MARK, PACKAGE, PROVIDER

@@ -12,8 +12,8 @@ from pathlib import Path
 from edge.config import Config, load
 from edge.driver import Driver
 from edge.errors import ConfigError
+from edge.plugging.sysfs import scan
 from edge.registry import Registry
-from edge.sysfs import scan
 from edge.tools.discover import output
 from edge.tools.discover.searching import search, searchers
 from edge.tools.discover.texts import language

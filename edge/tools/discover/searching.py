@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import msgspec
 
 from edge.driver import Driver
-from edge.plugged import Offer
+from edge.plugging.plugged import Offer
 from edge.tools.discover.search import GRACE_S
 from edge.tools.discover.things import Drivers, Note, Proposal
 

@@ -13,7 +13,7 @@ from edge.config import Device
 from edge.driver import Driver
 from edge.errors import ConfigError
 from edge.links.address import SERIAL_NUMBER, parse_address
-from edge.plugged import Offer, Plugged, by_number, wanted
+from edge.plugging.plugged import Offer, Plugged, by_number, wanted
 
 State = Literal["configured", "new", "ask", "unknown"]
 _BY_IDS = re.compile(r"[a-z0-9]+:[0-9A-Fa-f]{4}:[0-9A-Fa-f]{4}")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from edge.transport import Message
+from edge.delivery.transport import Message
 from tests.core.commands_rig import CARD, PAD, request
 from tests.core.signed_rig import CLERK, OFFICE, STRANGER, claims, mailed, signed, token
 from tests.support.window import BASE

@@ -18,9 +18,9 @@ from random import Random
 
 import pytest
 
-from edge.admission import Gate
-from edge.permits import Permit
-from edge.transport import Message
+from edge.commands.admission import Gate
+from edge.commands.permits import Permit
+from edge.delivery.transport import Message
 from tests.core.commands_rig import PAD, Counter, counter, open_gate, request
 from tests.core.signed_rig import claims, mailed, signed, signed_gate, token
 from tests.faults.commands.forge import DROPPED, OPEN, SIGNED, Bad

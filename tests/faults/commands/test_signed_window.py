@@ -11,8 +11,8 @@ import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.permits import known_names
-from edge.signatures import Key, key_id, new_key
+from edge.commands.permits import known_names
+from edge.commands.signatures import Key, key_id, new_key
 from edge.subscriber import Address, Completion, Requester, Signer
 from tests.core.signed_rig import claims, token
 from tests.support.wait import wait_until

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from edge import config
+from edge.delivery.topics import Topics
 from edge.envelope import Draft, EnvelopeRenderer
 from edge.errors import ConfigError
 from edge.events import CardHolder, Read, Scanned
-from edge.sealing import JweSealer, new_key, opened
-from edge.topics import Topics
+from edge.sealing.jwe import JweSealer, new_key, opened
 
 KEY = new_key()
 PIECES = [

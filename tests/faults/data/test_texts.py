@@ -17,8 +17,8 @@ from drivers._code_text import Encoding, decode
 from edge import logs
 from edge.envelope import Draft, EnvelopeRenderer
 from edge.events import Payload, Read, Scanned, revealed
-from edge.outbox import Row
-from edge.sealing import JweSealer, new_key, opened
+from edge.sealing.jwe import JweSealer, new_key, opened
+from edge.store.outbox import Row
 from edge.subscriber.event import Event
 from edge.subscriber.model import Delivery
 from edge.subscriber.topics import EventTopic

@@ -15,7 +15,7 @@ import pytest
 
 from edge.envelope import Draft, EnvelopeRenderer
 from edge.events import BY_TYPE, Envelope, Payload, revealed
-from edge.sealing import JweSealer, new_key, opened
+from edge.sealing.jwe import JweSealer, new_key, opened
 from tests.core.samples import SAMPLES
 from tests.support.contract import faults
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import EdgeError
-from edge.room import Room
+from edge.store.room import Room
 from tests.faults.disk import rig
 from tests.faults.disk.cuts import check
 from tests.faults.disk.forks import WELL, Fork, Pipe, prepare

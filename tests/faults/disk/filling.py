@@ -14,7 +14,7 @@ from typing import Any
 
 from edge.config.tables import OutboxTable
 from edge.errors import EdgeError
-from edge.room import Room
+from edge.store.room import Room
 from tests.faults.disk import rig
 from tests.faults.disk.rig import OFFICES, Store
 from tests.faults.disk.truth import mark_accepted, rendered_to

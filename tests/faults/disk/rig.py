@@ -18,10 +18,10 @@ from edge.blobs.intake import BlobIntake
 from edge.blobs.rows import StoredBlob
 from edge.envelope import Draft, EnvelopeRenderer
 from edge.events import Rated, Read, Scanned
-from edge.outbox import Outbox, Row
-from edge.room import Room
-from edge.sealing import JweSealer, new_key, public_jwk
+from edge.sealing.jwe import JweSealer, new_key, public_jwk
 from edge.state_dir import take_lock
+from edge.store.outbox import Outbox, Row
+from edge.store.room import Room
 from tests.core.blob_rig import Hand, page, picture, ref_of
 from tests.core.samples import PERSON, SESSION
 

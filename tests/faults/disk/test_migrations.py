@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import StoreError
-from edge.store import set_meta
+from edge.store.file import set_meta
 from tests.faults.disk.cuts import Before, Cuts, cut_everywhere
 from tests.faults.disk.image import lay_out, taken
 from tests.faults.disk.journal import records

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from edge.blobs.files import LostBlob
 from edge.errors import EdgeError
-from edge.outbox import Row
+from edge.store.outbox import Row
 from tests.faults.disk.rig import Store, digest_of, ticket
 
 Look = Callable[[Store], list[str]]

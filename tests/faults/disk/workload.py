@@ -21,7 +21,7 @@ from typing import Any
 import edge.blobs.files
 import edge.state_dir
 from edge.envelope import Draft
-from edge.outbox import Row
+from edge.store.outbox import Row
 from tests.core.store_rig import busy
 from tests.faults.disk import rig
 from tests.faults.disk.rig import OFFICES, Store

@@ -15,8 +15,9 @@ import time
 from typing import Any
 
 import edge.cli
-from edge import transport, watchdog
-from edge.outbox import Outbox
+from edge import watchdog
+from edge.delivery import transport
+from edge.store.outbox import Outbox
 
 watchdog.LIMIT_S = float(os.environ.get("STALL_S", watchdog.LIMIT_S))
 watchdog.STORE_LIMIT_S = float(os.environ.get("STALL_S", watchdog.STORE_LIMIT_S))

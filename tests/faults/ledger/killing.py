@@ -25,18 +25,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge import connection
 from edge.app import Daemon
 from edge.config import load
+from edge.delivery import connection
 from edge.envelope import Draft
 from edge.events import Payload, Rated, Read, Scanned
-from edge.sealing import JweSealer, read_key
+from edge.sealing.jwe import JweSealer, read_key
 from tests.core.samples import PERSON, SESSION
 from tests.faults.disk.forks import Fork, Pipe
 
 if TYPE_CHECKING:
     from edge.config import Config
-    from edge.sealing import Sealer
+    from edge.sealing.jwe import Sealer
 
 MOST_MARKS, LONGEST_MORE_S = 8, 0.04
 """A child lives until it has promised so much, and a little longer; one in four is killed while it starts."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from edge.sealing import new_key, public_jwk
+from edge.sealing.jwe import new_key, public_jwk
 from edge.subscriber import Event
 from tests.support.office import Office
 from tests.support.project import ROOT

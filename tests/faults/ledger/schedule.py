@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from edge.outbox import Row
+from edge.store.outbox import Row
 from edge.subscriber.model import Delivery, NewStore
 from tests.faults.ledger.steps import Step
 from tests.faults.ledger.thin_store import Disk

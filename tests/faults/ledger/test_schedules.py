@@ -14,10 +14,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from edge.replays import Replays
-from edge.row_digest import row_digest
+from edge.delivery.replays import Replays
+from edge.store.marks import _NOTE, Marks, read_marks
+from edge.store.row_digest import row_digest
 from edge.subscriber.memory import Memory
-from edge.subscriber_marks import _NOTE, Marks, read_marks
 from edge.wire import Ack
 from tests.faults.ledger.schedule import Wrong, fails, run
 from tests.faults.ledger.steps import Step, random_steps, shortest

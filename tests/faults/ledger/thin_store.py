@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from edge import store_thread
-from edge.outbox import Outbox, Row
-from edge.outbox_tasks import Task
-from edge.retention import AgeClock, Kept
-from edge.room import Room
-from edge.store import get_meta, make, set_meta
-from edge.upkeep import Upkeep
+from edge.store import thread as store_thread
+from edge.store.file import get_meta, make, set_meta
+from edge.store.outbox import Outbox, Row
+from edge.store.retention import AgeClock, Kept
+from edge.store.room import Room
+from edge.store.tasks import Task
+from edge.store.upkeep import Upkeep
 
 NOWHERE = Path("/nowhere/outbox.db")
 _ROOM = os.statvfs_result((4096, 4096, 10**9, 10**9, 10**9, 10**9, 10**9, 10**9, 0, 255))

@@ -11,17 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edge.delivery.feed import Feed
+from edge.delivery.flights import Flight, Flights
+from edge.delivery.replays import EVENT_TYPE, SEALED_TYPE, Replays
+from edge.delivery.topics import Topics
+from edge.delivery.transport import Message
 from edge.events import StandsFor
-from edge.feed import Feed
-from edge.flights import Flight, Flights
-from edge.outbox import Row
-from edge.replays import EVENT_TYPE, SEALED_TYPE, Replays
-from edge.retention import Kept
+from edge.store.outbox import Row
+from edge.store.retention import Kept
 from edge.subscriber.marks import Mark
 from edge.subscriber.model import Delivery, Gap, Limits, NewStore, View, WentBack
 from edge.subscriber.sequence import WindowSequence
-from edge.topics import Topics
-from edge.transport import Message
 from tests.faults.ledger.thin_store import Disk, ThinOutbox
 
 OFFICE = "case-system"

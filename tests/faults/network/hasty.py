@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from edge import connection, flights, transport
 from edge.cli import main
+from edge.delivery import connection, flights, transport
 
 connection._BACKOFF_S = (0.1, 0.5)  # noqa: SLF001
 connection._REFUSED_S = 1.0  # noqa: SLF001

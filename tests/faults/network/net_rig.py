@@ -12,7 +12,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from edge import connection, flights
+from edge.delivery import connection, flights
 from simulators.mqtt_broker import MqttBroker
 from tests.core.sender_rig import CLIENT_ID, Sender
 from tests.support.broker import free_port

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from edge import dialing
-from edge.dialing import Address, Cancelled, Dialer, NotResolved
-from edge.transport import BrokerAddress
+from edge.delivery import dialing
+from edge.delivery.dialing import Address, Cancelled, Dialer, NotResolved
+from edge.delivery.transport import BrokerAddress
 from simulators.mqtt_broker import MqttBroker
 from tests.core.sender_rig import CLIENT_ID, Sender, sending
 from tests.faults.network.net_rig import arrived, assert_all_in_order, commit, free_port, quick
@@ -183,7 +183,7 @@ def renamed(sender: Sender, names: Names, port: int) -> None:
 def test_nothing_else_waits_for_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """N12: while the name server is silent, events are accepted as fast as ever; and it is named."""
     quick(monkeypatch)
-    monkeypatch.setattr("edge.transport._CONNECT_S", 0.3)
+    monkeypatch.setattr("edge.delivery.transport._CONNECT_S", 0.3)
     with MqttBroker() as broker, sending(tmp_path, broker.port, start=False) as sender:
         names = Names((V4, ("127.0.0.1", broker.port)))
         names.may_answer.clear()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge import connection
+from edge.delivery import connection
 from simulators.mqtt_broker import MqttBroker
 from tests.core.sender_rig import sending
 from tests.support.tiers import evidence, tiers

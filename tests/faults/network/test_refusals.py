@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge import flights
-from edge.transport import Message
+from edge.delivery import flights
+from edge.delivery.transport import Message
 from simulators.mqtt_broker import MqttBroker
 from tests.core.sender_rig import sending, state
 from tests.core.store_rig import PAD_TOPIC

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from edge import breaks, connection
-from edge.link_errors import taken_over
+from edge.delivery import breaks, connection
+from edge.delivery.link_errors import taken_over
 from simulators.mqtt_broker import MqttBroker
 from tests.core.sender_rig import sending
 from tests.faults.network.net_rig import CLIENT_ID, Ear, arrived, assert_all_in_order, commit, quick

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from edge import flights
+from edge.delivery import flights
 from simulators.mqtt_broker import MqttBroker
 from tests.core.sender_rig import Sender, sending, state
 from tests.faults.network.net_rig import BASE, CLIENT_ID, arrived, assert_all_in_order, commit, quick, warnings
@@ -184,7 +184,7 @@ def test_a_broker_that_never_answers_a_connect_is_left_alone_between_tries(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """N5: a black hole that takes connections; and the last state is kept for when it ends."""
-    monkeypatch.setattr("edge.transport._CONNECT_S", 0.3)
+    monkeypatch.setattr("edge.delivery.transport._CONNECT_S", 0.3)
     with MqttBroker() as broker, Proxy(broker.port) as proxy:
         proxy.black_hole = True
         with sending(tmp_path, proxy.port) as sender:

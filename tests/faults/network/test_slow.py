@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.transport import Message
+from edge.delivery.transport import Message
 from simulators.mqtt_broker import MqttBroker
 from tests.core.sender_rig import Sender, sending, state
 from tests.faults.network.net_rig import BASE, CLIENT_ID, arrived, assert_all_in_order, commit, quick

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.tls import TlsFiles
+from edge.delivery.tls import TlsFiles
 from tests.support.authority import Authority, Issued
 from tests.support.broker import Broker
 

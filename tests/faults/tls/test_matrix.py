@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from edge import connection, tls
-from edge.tls import TlsFiles
+from edge.delivery import connection, tls
+from edge.delivery.tls import TlsFiles
 from tests.core.sender_rig import sending
 from tests.faults.tls.hall import CASES, Case, Hall, Place
 from tests.support.wait import wait_until

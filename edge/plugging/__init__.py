@@ -1,0 +1,1 @@
+"""What is plugged into this PC, and what that means for its devices."""
