@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +15,6 @@ from tests.support.window import BASE, WindowUnderTest
 
 Deed = Callable[[WindowUnderTest], None]
 BACK_S = 20.0
-CODES_A_SECOND = 20
 
 
 @dataclass(frozen=True)
@@ -141,33 +138,6 @@ VICTIMS = (
         options={"kind": "keys"},
     ),
 )
-
-
-class Witness:
-    """A scan gun beside the victims: numbered codes all the time, each with the moment it was scanned."""
-
-    def __init__(self, window: WindowUnderTest) -> None:
-        self.scanned: dict[str, float] = {}
-        self._window = window
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._scan)
-
-    def _scan(self) -> None:
-        number = 0
-        while not self._stop.wait(1 / CODES_A_SECOND):
-            code = f"W{number:06}"
-            self.scanned[code] = time.monotonic()
-            self._window.bench.do(f"witness scan {code}")
-            number += 1
-
-    @contextmanager
-    def scanning(self) -> Iterator[None]:
-        self._thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            self._thread.join()
 
 
 def figures(pid: int) -> tuple[int, int, int]:

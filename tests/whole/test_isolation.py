@@ -13,10 +13,10 @@ import pytest
 from tests.support.tiers import evidence
 from tests.support.wait import wait_until
 from tests.support.window import WindowUnderTest
-from tests.whole.isolated import BACK_S, CODES_A_SECOND, VICTIMS, Victim, Witness, figures, state
+from tests.whole.isolated import BACK_S, VICTIMS, Victim, figures, state
+from tests.whole.witness import Witness
 
 TIMES = 10
-LEAST_CODES = 100
 LONG_TIMES = 200
 
 
@@ -30,50 +30,43 @@ def attack(window: WindowUnderTest, victim: Victim, times: int) -> None:
 
 def run(window: WindowUnderTest, victims: Sequence[Victim], times: int) -> list[float]:
     """Attack all *victims* at the same time; return the witness's latencies in ms, after all checks."""
-    window.program = [sys.executable, "-m", "tests.whole.patient"]
-    window.device("witness", "code_serial", 'content = "public"')
-    for victim in victims:
-        window.device(victim.name, victim.driver, victim.lines, model=victim.model, **victim.options)
-    window.start()
-    assert window.process is not None
-    for victim in victims:  # once before counting: libraries, pools and sockets are there then
-        attack(window, victim, 1)
-    pid, before = window.process.pid, figures(window.process.pid)
-    witness, failed = Witness(window), list[BaseException]()
+    with Witness(window.folder / "witness", window.broker.port) as witness:
+        window.program = [sys.executable, "-m", "tests.whole.patient"]
+        window.foreign("witness", "code_serial", witness.address, 'content = "public"')
+        for victim in victims:
+            window.device(victim.name, victim.driver, victim.lines, model=victim.model, **victim.options)
+        window.start()
+        assert window.process is not None
+        for victim in victims:  # once before counting: libraries, pools and sockets are there then
+            attack(window, victim, 1)
+        pid, before = window.process.pid, figures(window.process.pid)
+        witness.begin()
+        hurt(window, victims, times)
+        latencies = witness.end()
+        assert (window.process.pid, window.process.poll()) == (pid, None)
+        wait_until(lambda: figures(pid) == before, BACK_S, f"descriptors, threads and children are {before} again")
+        assert "Traceback" not in window.log_text
+        window.stop()
+    return latencies
 
-    def hurt(victim: Victim) -> None:
+
+def hurt(window: WindowUnderTest, victims: Sequence[Victim], times: int) -> None:
+    """Attack all *victims* at the same time."""
+    failed: list[BaseException] = []
+
+    def one(victim: Victim) -> None:
         try:
             attack(window, victim, times)
         except BaseException as error:  # noqa: BLE001  # raised again in the test's thread
             failed.append(error)
 
-    with witness.scanning():
-        threads = [threading.Thread(target=hurt, args=(victim,)) for victim in victims]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        wait_until(lambda: len(witness.scanned) >= LEAST_CODES, 2 * LEAST_CODES / CODES_A_SECOND, "enough to compare")
+    threads = [threading.Thread(target=one, args=(victim,)) for victim in victims]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     if failed:
         raise failed[0]
-    latencies = arrived(window, witness)
-    assert (window.process.pid, window.process.poll()) == (pid, None)
-    wait_until(lambda: figures(pid) == before, BACK_S, f"descriptors, threads and children are {before} again")
-    assert "Traceback" not in window.log_text
-    return latencies
-
-
-def arrived(window: WindowUnderTest, witness: Witness) -> list[float]:
-    """Return how long each code of the witness took, in ms; every code has come, once and in order."""
-
-    def codes() -> list[str]:
-        return [event["data"]["text"] for event in window.tap.events("scanned") if ":witness" in event["source"]]
-
-    wait_until(lambda: len(codes()) >= len(witness.scanned), what="the witness's codes")
-    assert codes() == list(witness.scanned)
-    messages = zip(list(window.tap.messages), list(window.tap.arrived), strict=False)
-    times = [at for (topic, _, _), at in messages if topic.endswith("event/code-scanner/witness/scanned")]
-    return [1000 * (at - scanned) for at, scanned in zip(times, witness.scanned.values(), strict=True)]
 
 
 def percentile(latencies: Sequence[float], percent: int) -> float:
