@@ -15,6 +15,7 @@ from edge.driver import DeviceInfo, Driver, Job
 from edge.errors import DeviceLost
 from edge.events import Evaluate, Params, Payload, Rated, Scanned
 from edge.links import SerialLine
+from edge.secret import Secret
 from tests.contract.benches import DriverBench, simulated
 
 
@@ -74,7 +75,8 @@ class LogsWhatItReads(SerialScanner):
     def poll(self, wait_s: float) -> list[Payload]:
         events = super().poll(wait_s)
         for event in events:
-            self.port.log("scanned", text=str(getattr(event, "text", "")))
+            text = getattr(event, "text", "")
+            self.port.log("scanned", text=text.reveal() if isinstance(text, Secret) else text)
         return events
 
 

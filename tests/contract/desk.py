@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
@@ -165,10 +166,14 @@ def device_error(*kinds: type[DeviceError]) -> Iterator[list[DeviceError]]:
 
 @contextmanager
 def nothing_left() -> Iterator[None]:
-    """Expect that no handle and no thread is left of what was done inside."""
-    before = held()
+    """Expect that no handle and no thread is left of what was done inside; others may end meanwhile."""
+    before = [Counter(things) for things in held()]
+
+    def added() -> list[Counter[str]]:
+        return [Counter(now) - then for now, then in zip(held(), before, strict=True)]
+
     yield
-    wait_until(lambda: held() == before, STEPS_S * 75, "handles and threads are as before")
+    wait_until(lambda: not any(added()), STEPS_S * 75, "handles and threads are as before")
 
 
 def absent(driver: Driver) -> None:

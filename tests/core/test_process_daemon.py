@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from itertools import count
@@ -64,6 +65,7 @@ def size(window: WindowUnderTest) -> tuple[int, int, int]:
 @pytest.mark.timeout(LONG_S)
 def test_no_other_device_notices(window: WindowUnderTest, asked: Path) -> None:
     window.device(*GUN)
+    window.program = [sys.executable, "-m", "tests.whole.patient"]  # no pauses between one fault and the next
     window.start()
     assert window.process is not None
     before, own, number = size(window), window.process.pid, count(1)
