@@ -126,7 +126,11 @@ VICTIMS = (
     Victim(
         "id-1",
         "idcard_sdt",
-        {"unplugged": pulled("id-1"), "hung": does("id-1 mute 2"), "flooding": does("id-1 garbage 4000 times=5")},
+        {
+            "unplugged": pulled("id-1"),
+            "hung": does("id-1 mute 2"),
+            "flooding": does("id-1 garbage 4000 times=2", "wait 1"),
+        },
         model="idcard_usb",
     ),
     Victim(

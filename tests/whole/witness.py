@@ -21,7 +21,7 @@ from tests.support.wiretap import BASE, Wiretap
 
 NAME = "witness"
 CODES_A_SECOND = 20
-LEAST_CODES = 100
+LEAST_CODES = 300
 _ARRIVE_S = 20.0
 
 
