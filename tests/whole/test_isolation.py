@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import statistics
 import sys
 import threading
@@ -44,10 +45,17 @@ def run(window: WindowUnderTest, victims: Sequence[Victim], times: int) -> list[
         hurt(window, victims, times)
         latencies = witness.end()
         assert (window.process.pid, window.process.poll()) == (pid, None)
-        wait_until(lambda: figures(pid) == before, BACK_S, f"descriptors, threads and children are {before} again")
+        settled(pid, before)
         assert "Traceback" not in window.log_text
         window.stop()
     return latencies
+
+
+def settled(pid: int, before: tuple[int, int, int]) -> None:
+    """See that a process has as many descriptors, threads and children as *before*."""
+    with contextlib.suppress(AssertionError):
+        wait_until(lambda: figures(pid) == before, BACK_S)
+    assert figures(pid) == before, "descriptors, threads, children"
 
 
 def hurt(window: WindowUnderTest, victims: Sequence[Victim], times: int) -> None:
