@@ -105,8 +105,7 @@ def test_without_room_a_scan_ends_and_goes_on_when_there_is_some(window: WindowU
     completion = asked.completion()
     assert (completion["code"], completion["error"]["code"]) == ("device-error", "STO-110")
     assert len(completion["events"]) == 5  # what was taken stays
-    told = window.tap.on("device/scan-1/status")
-    assert ("attention", "STO-110") in [(status["state"], status.get("code")) for status in told]
+    wait_until(lambda: "STO-110" in [status.get("code") for status in window.tap.on("device/scan-1/status")])
     window.bench.do("gun-1 scan A001")
     window.tap.wait_events("scanned")
     window.wait_state("scan-1", "ready")
