@@ -14,6 +14,7 @@ FROZEN_S = 1.6
 """Equal pictures for so long: no real sensor is so quiet."""
 LATE_S = 3.0
 _FIRST = 3
+_LIVE = 4  # so many pictures in a row had to be waited for: a busy PC may be slow with one that was there
 _BUFFERED_S = 0.002
 _REMEMBERED = 9
 _USUAL_INTERVAL_S = 0.1
@@ -73,11 +74,13 @@ class Stream:
     def after(self, moment: float, check: Callable[[], None]) -> Frame:
         """Return a picture whose exposure began after *moment*; *check* may end it by an exception."""
         late_at = self.source.clock() + LATE_S
+        live = 0
         while True:
             check()
             frame = self.next(steady=True)
-            live = frame.stamped or frame.waited_s > max(_BUFFERED_S, 0.25 * self.interval_s)
-            if live and self.exposed_at(frame) >= moment:
+            waited = frame.waited_s > max(_BUFFERED_S, 0.25 * self.interval_s)
+            live = live + 1 if waited else 0
+            if (frame.stamped or live >= _LIVE) and self.exposed_at(frame) >= moment:
                 return frame
             if self.source.clock() > late_at + 2 * self.interval_s:
                 raise problems.late(LATE_S)
