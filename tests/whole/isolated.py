@@ -129,7 +129,7 @@ VICTIMS = (
         {
             "unplugged": pulled("id-1"),
             "hung": does("id-1 mute 2"),
-            "flooding": does("id-1 garbage 4000 times=2", "wait 1"),
+            "flooding": does("id-1 garbage 4000 times=5", "wait 2"),
         },
         model="idcard_usb",
     ),

@@ -14,7 +14,7 @@ from tests.support.office import Office
 from tests.support.wait import wait_until
 from tests.support.window import HALL, WindowUnderTest
 
-KILLS = 40
+KILLS = 200
 """The whole program with its devices; ``tests/faults/ledger`` kills its core a thousand times."""
 SUBSCRIBER = '[[subscriber]]\nname = "case-system"\n'
 
