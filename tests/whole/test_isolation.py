@@ -52,14 +52,10 @@ def run(window: WindowUnderTest, victims: Sequence[Victim], times: int) -> list[
 
 
 def settled(pid: int, before: tuple[int, int, int]) -> None:
-    """See that a process has no more descriptors than *before*, and as many threads and children."""
-
-    def as_before() -> bool:
-        return figures(pid)[0] <= before[0] and figures(pid)[1:] == before[1:]
-
+    """See that a process has as many descriptors, threads and children as *before*."""
     with contextlib.suppress(AssertionError):
-        wait_until(as_before, BACK_S)
-    assert as_before(), f"descriptors, threads, children were {before} and are {figures(pid)}"
+        wait_until(lambda: figures(pid) == before, BACK_S)
+    assert figures(pid) == before, f"descriptors, threads, children were {before} and are {figures(pid)}"
 
 
 def hurt(window: WindowUnderTest, victims: Sequence[Victim], times: int) -> None:
