@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -109,8 +110,9 @@ class Announcer:
             self._publisher.keep(_retained(self._topics.health, body))
             for device in self._devices.values():
                 self.device(device)
-            for _ in range(int(_HEALTH_S)):
-                await asyncio.sleep(1.0)
+            due = time.monotonic() + _HEALTH_S
+            while (wait_s := due - time.monotonic()) > 0:
+                await asyncio.sleep(min(1.0, wait_s))
                 if self._outbox.head != head and self._publisher.brokered == self._outbox.head:
                     break  # a burst is over: tell its end, so that a lost tail is noticed
                 if self._health.problems.found() != body.problems:

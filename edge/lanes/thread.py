@@ -69,7 +69,9 @@ class ThreadLane:
         self._closed = False
         self._deaf_from = float("inf")
         self._served_from: float | None = None
-        self._since = time.monotonic()
+        self._late_s = 0.0
+        """How long the PC has kept the event loop waiting; a driver's thread cannot have got on then either."""
+        self._since = self._awake_s()
         self._limit_s: float | None = None
         self._thread = threading.Thread(target=self._main, name=f"lane-{device}", daemon=True)
         self._thread.start()
@@ -137,20 +139,26 @@ class ThreadLane:
                 done, _ = await asyncio.wait([future], timeout=_WATCH_S)
                 if done:
                     return future.result()
-                if time.monotonic() - asked < 2 * _WATCH_S:  # else we were stopped ourselves: no time to judge others
+                late_s = max(0.0, time.monotonic() - asked - _WATCH_S)
+                self._late_s += late_s
+                if late_s < _WATCH_S:  # else we were stopped ourselves: no time to judge others
                     self._judge()
         finally:
             if not future.cancel():  # nobody waits for it any more
                 future.exception()
 
     def _judge(self) -> None:
-        hung_s, limit_s, silent_s = time.monotonic() - self._since, self._limit_s, self._silent_s()
+        hung_s, limit_s, silent_s = self._awake_s() - self._since, self._limit_s, self._silent_s()
         if limit_s is not None and hung_s > limit_s + self.port.slow_s:
             error = DeviceTimeout(f"a call of the driver has hung for {hung_s:.0f} s", code="DRV-104")
             self._abandon(error)
             raise error
         if silent_s > (self.driver.proof_s or silent_s):
             raise DeviceTimeout(f"no sign of life for {silent_s:.0f} s")
+
+    def _awake_s(self) -> float:
+        """Return the time on a clock that stands still while the PC lets nobody run."""
+        return time.monotonic() - self._late_s
 
     def _silent_s(self) -> float:
         """Return how long the device has said nothing although it could have."""
@@ -196,7 +204,7 @@ class ThreadLane:
     def _beat(self) -> None:
         if self.abandoned and threading.current_thread() is self._thread:
             raise _Abandoned
-        self._since = time.monotonic()
+        self._since = self._awake_s()
         self._limit_s = WAIT_S + self.driver.poll_limit_s
 
     def _serve(self) -> None:

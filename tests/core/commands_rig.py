@@ -23,7 +23,7 @@ from edge.port import DevicePort
 from edge.sealing.jwe import JweSealer, new_key, opened
 from edge.store.outbox import Outbox
 from edge.supervisor import Supervisor
-from tests.core.drivers_rig import Told, port_at
+from tests.core.drivers_rig import Patient, Told, port_at
 from tests.support.wait import wait_until_async
 from tests.support.window import BASE, HALL, WINDOW
 
@@ -37,7 +37,7 @@ def open_gate(**rules: Any) -> Gate:
     return Gate(f"{HALL}/{WINDOW}", lambda body: opened(body, [WINDOW_KEY])[0], **{"permit": EVERYTHING, **rules})
 
 
-class TellsCards(Told):
+class TellsCards(Patient):
     kind = "id-card"
     commands = (ReadCard,)  # type: ignore[assignment]  # another driver, not a kind of that one
 
@@ -50,7 +50,7 @@ class Counter:
         self.outbox = Outbox(folder / "outbox.db", renderer.render, lambda _rows: None)
         self.outbox.open()
         self.drivers: dict[str, Told] = {}
-        self.devices = {name: self._device(name, kind, folder) for name, kind in ((PAD, Told), (CARD, TellsCards))}
+        self.devices = {name: self._device(name, kind, folder) for name, kind in ((PAD, Patient), (CARD, TellsCards))}
         self.sent: list[Message] = []
         self.commands = Commands(
             self.devices,

@@ -14,7 +14,7 @@ from edge.errors import DeviceLost, StoreError, Unsupported
 from edge.events import Payload, TimedOut
 from edge.lanes import thread
 from tests.core.commands_rig import CARD, PAD, counter, request
-from tests.core.drivers_rig import Hang, fails
+from tests.core.drivers_rig import Hang, Patient, fails
 from tests.core.samples import CANARY
 from tests.support.contract import faults
 from tests.support.wait import wait_until_async
@@ -119,8 +119,11 @@ async def test_a_device_that_goes_away_completes_what_waits_for_it(tmp_path: Pat
         assert [reply["position"] for one in asked for reply in desk.replies(one)[:1]] == [0, 1, 2, 3]
 
 
-async def test_a_hung_driver_completes_once_and_late_words_are_not_heard(tmp_path: Path) -> None:
+async def test_a_hung_driver_completes_once_and_late_words_are_not_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hang = Hang()
+    monkeypatch.setattr(Patient, "poll_limit_s", 0.1)
 
     def execute(job: Job) -> Iterable[Payload]:
         hang()

@@ -213,6 +213,23 @@ async def test_a_slow_disk_is_no_hung_driver() -> None:
             await serving
 
 
+async def test_while_the_pc_lets_nobody_run_no_driver_is_called_hung() -> None:
+    hang = Hang()
+    async with Lane() as own:
+        own.driver.on_poll = hang
+        serving = asyncio.create_task(own.lane.serve())
+        assert await asyncio.to_thread(hang.begun.wait, 5)
+        for _ in range(2):
+            time.sleep(0.3)  # noqa: ASYNC251  # stands for a PC that stands still; twice what a driver may take
+            for _ in range(3):
+                await asyncio.sleep(0.01)
+        assert not serving.done()
+        own.driver.on_poll = None
+        hang.let_go()
+        await own.lane.close(STOPPED)
+        await serving
+
+
 async def test_a_job_that_checks_is_not_hung() -> None:
     def execute(job: Job) -> Iterable[Payload]:
         end = time.monotonic() + 0.5
