@@ -137,7 +137,7 @@ class RowKeys:
 
     @property
     def low(self) -> bool:
-        """Whether it is time to :meth:`refill`; never before the first key was wanted."""
+        """Whether it is time to :meth:`refill`; never in a store that has wanted no key yet."""
         return self._handle is not None and self._slots > 0 and len(self._spare) < _LOW
 
     def refill(self) -> None:

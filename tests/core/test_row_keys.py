@@ -105,14 +105,15 @@ def test_a_power_cut_leaves_no_key_but_those_of_rows(path: Path) -> None:
     with opened(path, "office") as desk:
         desk.commit(CANARY)
         (kept,) = stored(desk)
-        assert len(keys(path)) == CHUNK  # made in advance: some were perhaps taken by rows that were never committed
+        before = keys(path)
+        assert len(before) == CHUNK  # made in advance: some were perhaps taken by rows that were never committed
         copy = path.parent / "copy" / "outbox.db"
         copy.parent.mkdir()
         for name in ("outbox.db", "outbox.db-wal", "keys.bin", "epoch"):
             copy.with_name(name).write_bytes(path.with_name(name).read_bytes())
     with opened(copy, "office") as desk:
-        assert len(keys(copy)) == 1
-        assert opens(keys(copy)[0], kept)
+        (left,) = set(keys(copy)) & set(before)  # others may have been made since
+        assert opens(left, kept)
         assert desk.outbox.between(1, 1).result()[0].sealed == CANARY.encode()
 
 
