@@ -98,7 +98,9 @@ def main(folder: Path, port: int) -> None:
         stop.set()
         thread.join()
         say(json.dumps(latencies(tap, scanned)) + "\n")
+        sys.stdout.flush()
         tap.close()
+        sys.stdin.readline()  # the gun stays until the daemon's descriptors have been counted
 
 
 if __name__ == "__main__":
