@@ -1,11 +1,13 @@
 """Whether there is room for another event: stop accepting before the disk is full, and go on when it is not.
 
 The rest of the disk (``reserve_mb``) is for what must still work then: confirmations and deletions, the keys, the
-log. Pages that the store has freed count as room: its file does not shrink.
+log. Pages that the store has freed count as room, for its file does not shrink; but half of the reserve must be on
+the disk itself: what an event needs first is room in the WAL, and emptying that makes the file grow.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -23,6 +25,7 @@ _LOOK_S = 1.0
 IDLE_LOOK_S = 4.0
 """So much less often while there is room and nobody asks: a disk that others fill is told before anybody tries."""
 _LOOK_BYTES = 1_000_000
+"""After so many bytes of events, or an eighth of the reserve, the disk is looked at again."""
 _SLACK_BYTES = 1_000_000
 """So much more room than what is reserved lets events in again: else every freed page would be a yes and a no."""
 
@@ -51,12 +54,13 @@ class Room:
         self._folder, self._statvfs, self._clock = folder, statvfs, clock
         self._max_bytes = (limits.max_mb if limits else 1_000_000) * _MEGABYTE
         self._reserve_bytes = (limits.reserve_mb if limits else 0) * _MEGABYTE
+        self._look_bytes = min(_LOOK_BYTES, self._reserve_bytes // 8) or _LOOK_BYTES
         self._look_at = float("-inf")
         self._since = 0
 
     def admit(self, db: sqlite3.Connection) -> None:
         """Raise :class:`NotTaken` when there is no room."""
-        if self._since > _LOOK_BYTES or self._clock() >= self._look_at:
+        if self._since > self._look_bytes or self._clock() >= self._look_at:
             self.look(db)
         if self.trouble is not None:
             raise self.refusal()
@@ -78,17 +82,17 @@ class Room:
     def look(self, db: sqlite3.Connection) -> None:
         """See how much room there is; raises ``StoreError``."""
         self._look_at, self._since = self._clock() + _LOOK_S, 0
-        try:
-            disk = self._statvfs(self._folder)
-        except OSError as error:
-            raise StoreError(f"the disk of {self._folder} does not answer ({error.strerror})") from error
         page, pages, unused = (
             int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_size", "page_count", "freelist_count")
         )
+        try:
+            disk, owed = self._statvfs(self._folder), _owed_bytes(db, pages * page)
+        except OSError as error:
+            raise StoreError(f"the disk of {self._folder} does not answer ({error.strerror})") from error
         size = _SLACK_BYTES if self.trouble is not None else 0
-        left = disk.f_bavail * disk.f_frsize + unused * page - size
+        left = disk.f_bavail * disk.f_frsize - owed - size
         kept = (pages - unused) * page
-        if left < self._reserve_bytes:
+        if left + unused * page < self._reserve_bytes or left < self._reserve_bytes // 2:
             self.trouble = NotTaken("there is no room for events: the rest of the disk is reserved")
         elif kept + size > self._max_bytes:
             self.trouble = NotTaken(
@@ -102,3 +106,10 @@ class Room:
         """Note that a write found the disk full."""
         self.trouble = NotTaken("there is no room for events: the disk is full")
         self._look_at = self._clock() + _LOOK_S
+
+
+def _owed_bytes(db: sqlite3.Connection, size: int) -> int:
+    """Return by how much the file of a store of *size* bytes grows when its WAL is emptied; 0 for one in memory."""
+    with contextlib.suppress(FileNotFoundError):
+        return max(0, size - Path(db.execute("PRAGMA database_list").fetchone()[2]).stat().st_size)
+    return 0

@@ -243,6 +243,8 @@ class StoreThread:
     def _tell_room(self) -> None:
         trouble = self.room.trouble
         code = trouble.code if trouble else None
+        if trouble is not None:
+            self._upkeep.short_of_room()
         if code != self._told_trouble:
             self._told_trouble = code
             self.on_room(trouble)

@@ -14,10 +14,17 @@ from edge.store.tasks import ran_out
 
 SWEEP_S = 60.0
 """So often expired rows are looked for."""
-QUIET_S = 5.0
-"""After so long without a write the WAL is emptied: what it repeats of rows that were deleted goes with it."""
-LONGEST_S = 60.0
+QUIET_S = 60.0
+"""After so long without a write the WAL is emptied: what it repeats of rows that were deleted goes with it.
+
+Not much sooner: a commit that makes an emptied WAL grow again takes twice as long as one in a WAL that is there.
+"""
+LONGEST_S = 600.0
 """And after so long in any case."""
+_AGAIN_S = 5.0
+"""So soon after it found the disk full a thing is tried again."""
+_SOON_S = 1.0
+"""So soon after a transaction did the WAL is emptied."""
 _FORGET_S = 3600.0
 
 Work = Callable[[sqlite3.Connection], None]
@@ -84,11 +91,16 @@ class Upkeep:
         self._expiry.restart()
         self._busy = False
 
+    def short_of_room(self) -> None:
+        """Hear that the disk is full: what the WAL holds may be room enough."""
+        if self._quiet_at is not None:
+            self._quiet_at = min(self._quiet_at, self._clock() + _SOON_S)
+
     def tidy(self, db: sqlite3.Connection) -> None:
         """Do what needs no transaction; raises ``sqlite3.Error`` or ``StoreError``."""
         try:
             if self._keys.low and self._clock() >= self._keys_at:
-                self._keys_at = self._clock() + QUIET_S  # unless it works
+                self._keys_at = self._clock() + _AGAIN_S  # unless it works
                 self._keys.refill()
                 self._keys_at = self._clock()
             if self._quiet_at is not None and self._clock() >= self._quiet_at:
@@ -99,4 +111,4 @@ class Upkeep:
         except sqlite3.Error as error:
             if not ran_out(error):
                 raise
-            self._quiet_at = self._clock() + QUIET_S
+            self._quiet_at = self._clock() + _AGAIN_S

@@ -87,6 +87,31 @@ def test_the_disk_is_asked_once_a_second_or_after_a_megabyte(path: Path) -> None
         assert disk.asked in (4, 5)
 
 
+def test_what_was_freed_is_room_but_half_of_the_reserve_is_on_the_disk(path: Path) -> None:
+    disk = Disk()
+    with opened(path, "office", room=disk.room(path)) as desk:
+        desk.commit(*["x" * 100_000] * 400)
+        desk.outbox.confirm("office", 400, []).result()  # 40 MB are free inside the file
+        disk.free_mb, disk.now = 33, 2.0
+        assert desk.commit("a")
+        disk.free_mb, disk.now = 31, 4.0
+        with pytest.raises(NotTaken, match="STO-120"):
+            desk.commit("b")
+
+
+def test_what_the_wal_owes_to_the_file_is_no_room(path: Path) -> None:
+    disk = Disk()
+    with opened(path, "office", room=disk.room(path)) as desk:
+        desk.commit("x" * 3 * MB)
+        assert path.stat().st_size < MB  # it stands in the WAL only
+        disk.free_mb, disk.now = 66, 2.0
+        with pytest.raises(NotTaken, match="STO-120"):
+            desk.commit("b")
+        wait_until(lambda: path.stat().st_size > 3 * MB, 5, "short of room, the WAL is emptied")
+        disk.now = 20.0
+        assert desk.commit("b")
+
+
 def test_it_takes_no_more_than_its_share_until_some_is_fetched(path: Path) -> None:
     disk = Disk()
     with opened(path, "office", room=disk.room(path, max_mb=3)) as desk:
