@@ -22,7 +22,7 @@ from edge.wire import Ack, BlobReplayRequest, ReplayRequest
 
 EVENT_TYPE = "application/cloudevents+json"
 SEALED_TYPE = "application/jose+json"
-_ID_OF = "SELECT id FROM event WHERE seq = ?"
+_ID_OF = "SELECT id FROM event WHERE seq = :seq UNION ALL SELECT id FROM tombstone WHERE seq = :seq"
 _CHUNK = 50
 _MAX_ACK_BYTES = 64 * 1024
 _MAX_RANGES = 1000
@@ -120,14 +120,14 @@ class Replays:
         elif ack.upto_id is None:
             self._confirmed(subscriber, ack)
         else:
-            known = self._outbox.call(lambda db: db.execute(_ID_OF, (upto,)).fetchone())
+            known = self._outbox.call(lambda db: db.execute(_ID_OF, {"seq": upto}).fetchone())
             known.add_done_callback(lambda found: self._compared(subscriber, ack, found))
 
-    def _compared(self, subscriber: str, ack: Ack, known: Future[tuple[str] | None]) -> None:
+    def _compared(self, subscriber: str, ack: Ack, known: Future[tuple[str | None] | None]) -> None:
         """Take *ack* if it means the event that has this number here. Called in the store's thread."""
         if known.exception() is not None:  # the outbox has failed, and says so itself
             return
-        if (found := known.result()) is None or found[0] == ack.upto_id:
+        if (found := known.result()) is None or found[0] in (None, ack.upto_id):  # of a damaged one no id is left
             self._confirmed(subscriber, ack)
             return
         self._never_given_out(subscriber)
