@@ -202,6 +202,8 @@ class WindowSequence:
 
     def _new_store(self, epoch: int) -> None:
         """Go on with another store of the window."""
+        if self._current and (twice := self._current.memory.conflict) is not None:
+            self._go_back(twice - 1)  # what had that number the second time is lost with the store, and is named
         old = self._current
         assert old is not None  # noqa: S101  else it would not be another one
         last_seq = old.complete_upto()

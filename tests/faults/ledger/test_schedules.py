@@ -77,8 +77,14 @@ GIVEN_TWICE_AND_EXPIRED: list[Step] = [
     ("restore", 32614), ("save", 39615), ("commit", 52420), ("tick", 52654), ("store", 30780), ("expire", 26044),
 ]  # fmt: skip
 """An acknowledgement that means the event before took away the tombstone of the one that has its number now."""
+GIVEN_TWICE_AND_LOST: list[Step] = [
+    ("image", 61975), ("commit", 44040), ("partly_store", 43846), ("pump", 45722), ("restore", 42528),
+    ("commit", 50892), ("store", 8202), ("pump", 39754), ("new_store", 35525),
+]  # fmt: skip
+"""A new store came before the subscriber had said of the old one that it had given a number twice."""
 BROKE_ONCE = {
-    "smaller": SMALLER_ACK, "twice": GIVEN_TWICE, "beyond": BEYOND_THE_HEAD, "expired": GIVEN_TWICE_AND_EXPIRED
+    "smaller": SMALLER_ACK, "twice": GIVEN_TWICE, "beyond": BEYOND_THE_HEAD, "expired": GIVEN_TWICE_AND_EXPIRED,
+    "twice and lost": GIVEN_TWICE_AND_LOST,
 }  # fmt: skip
 
 
