@@ -32,6 +32,9 @@ from edge.subscriber.series import Series
 
 __all__ = ["Ack", "Mark", "WindowSequence"]
 
+_SERIES = 16
+"""So many stores of one window are told apart by what they delivered in this run."""
+
 
 class WindowSequence:
     """One window as one subscriber sees it. *joins*: keys are held, so sealed views are wanted."""
@@ -42,7 +45,8 @@ class WindowSequence:
         self.mark = mark
         self._unknown = mark is None
         self._current: Series | None = None
-        self._previous: Series | None = None
+        self._earlier: dict[int, Series] = {}
+        """The series of other epochs, by epoch; the one last left comes last."""
         self._doubt = Doubt(limits)
         self._acknowledged: tuple[int, int] | None = None
         self._head: tuple[int, int] | None = None
@@ -71,11 +75,12 @@ class WindowSequence:
         if view.epoch == self._current.epoch:
             self._current.offer(view)
             return
-        if self._previous is None or self._previous.epoch != view.epoch:
+        if view.epoch not in self._earlier:
             known = self.mark.of(view.epoch) if self.mark else None
-            self._previous = self._behind(known) if known else self._series(view.epoch)
-            self._previous.close()
-        self._previous.offer(view)
+            series = self._behind(known) if known else self._series(view.epoch)
+            series.close()
+            self._leave(series)
+        self._earlier[view.epoch].offer(view)
 
     def lacks_sealed(self, epoch: int, seq: int) -> bool:
         """Return whether a sealed view is worth opening; a needless one counts as a duplicate."""
@@ -209,21 +214,28 @@ class WindowSequence:
         last_seq = old.complete_upto()
         never = old.close()
         known = self.mark.of(epoch) if self.mark else None
-        if self._previous and self._previous.epoch == epoch:
-            new = self._previous
+        if epoch in self._earlier:
+            new = self._earlier.pop(epoch)
             new.reopen()
         elif known:
             new = self._behind(known)
         else:
             new = self._series(epoch)
             new.begin(FIRST_SEQ)
-        self._previous, self._current = old, new
+        self._leave(old)
+        self._current = new
         missing = tuple(never)[: self.limits.max_lost_ranges]
         self.out.append(
             NewStore(
                 window=self.window, epoch=epoch, old_epoch=old.epoch, last_seq=max(last_seq, 0), missing=missing
             )
         )  # fmt: skip
+
+    def _leave(self, series: Series) -> None:
+        """Keep a closed series: what was delivered of it, and not processed yet, may come again."""
+        self._earlier[series.epoch] = series
+        while len(self._earlier) > _SERIES:
+            del self._earlier[next(iter(self._earlier))]
 
     def _go_back(self, head: int) -> None:
         """Go on with an older copy of the store: expect again what it has not heard acknowledged."""
@@ -251,7 +263,8 @@ class WindowSequence:
         return self._of(epoch)[0].base
 
     def _of(self, epoch: int) -> list[Series]:
-        return [series for series in (self._current, self._previous) if series and series.epoch == epoch]
+        series = self._current if epoch == self.epoch else self._earlier.get(epoch)
+        return [series] if series else []
 
     def _series(self, epoch: int) -> Series:
         return Series(self.window, epoch, self.limits, joins=self.joins, out=self.out)

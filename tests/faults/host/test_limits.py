@@ -151,6 +151,7 @@ def test_a_starved_daemon_calls_no_device_dead(window: WindowUnderTest) -> None:
 @pytest.mark.parametrize("trials", tiers(short=3, long=50))
 def test_a_worker_that_the_kernel_kills_is_missed_at_once_and_replaced(window: WindowUnderTest, trials: int) -> None:
     """As its out-of-memory killer does; the daemon itself is killed in tests/faults/ledger."""
+    window.program = [sys.executable, "-m", "tests.whole.patient"]  # else it waits longer each time
     window.device("gun-1", *GUN)
     window.device("card-1", "card_pcsc")
     window.device("camera-1", "camera_uvc")
