@@ -80,7 +80,13 @@ class WindowSequence:
             series = self._behind(known) if known else self._series(view.epoch)
             series.close()
             self._leave(series)
-        self._earlier[view.epoch].offer(view)
+        series = self._earlier[view.epoch]
+        series.offer(view)
+        if (twice := series.memory.conflict) is not None:  # it had gone back before it was put aside
+            again = series.went_back(twice - 1)
+            again.close()
+            self._leave(again)
+            again.offer(view)
 
     def lacks_sealed(self, epoch: int, seq: int) -> bool:
         """Return whether a sealed view is worth opening; a needless one counts as a duplicate."""

@@ -214,7 +214,7 @@ class World:
         seen = {item.id for item in shown if item.id}
         tombs = {(item.epoch, item.seq): item for item in shown if item.tombstone}
         for name, place in self.accepted.items():
-            if name in seen or self._unknowable(name, place[0]) or self._named(*place):
+            if name in seen or self._unknowable(name, place) or self._named(*place):
                 continue
             what = f"{name} (epoch {place[0]} seq {place[1]})"
             if place not in tombs:
@@ -228,10 +228,18 @@ class World:
         for life in self.office.lives:
             self._check_life(life)
 
-    def _unknowable(self, name: str, epoch: int) -> bool:
-        """Return whether the disk that held the event was taken away, and its number given before or again."""
-        lost_with_its_disk = self.restores > 0 and epoch in self.ended and name not in self.broker.published
-        return name in self.rolled_back or lost_with_its_disk
+    def _unknowable(self, name: str, place: tuple[int, int]) -> bool:
+        """Return whether the disk that held the event was taken away, and its number given before or again.
+
+        Or it stands behind a number that another event had before, a restored disk gave it again, and the broker
+        forgot it: an acknowledgement proves by its id only the last of what it acknowledges.
+        """
+        if name in self.rolled_back:
+            return True
+        views = {False, self.office.joins}  # whoever has no key looks at no sealed view
+        if self.restores == 0 or any((name, sealed) in self.broker.published for sealed in views):
+            return False
+        return place[0] in self.ended or any(self.accepted[other] == place for other in self.rolled_back)
 
     def _check_life(self, life: list[Delivery]) -> None:
         """Each event once, in order, joined with its sealed half."""

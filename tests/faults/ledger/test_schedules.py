@@ -86,10 +86,17 @@ SHOWN_TWICE: list[Step] = [
     ("new_store", 31987), ("carry", 791), ("kill_broker", 17295),
 ]  # fmt: skip
 """After two new stores the first one's event came again, before the consumer had processed it."""
+PUT_ASIDE_AND_GONE_BACK: list[Step] = [
+    ("image", 13028), ("commit", 36271), ("partly_store", 24018), ("lose", 15053), ("pump", 44338),
+    ("restore", 39609), ("commit", 52998), ("health", 45878), ("expire", 37280), ("health", 7401), ("pump", 19145),
+    ("new_store", 57699), ("carry", 36686), ("mix", 18670),
+]  # fmt: skip
+"""A number was given twice, and the second event came when the subscriber knew of a new store already."""
 BROKE_ONCE = {
     "smaller": SMALLER_ACK, "twice": GIVEN_TWICE, "beyond": BEYOND_THE_HEAD, "expired": GIVEN_TWICE_AND_EXPIRED,
     "twice and lost": GIVEN_TWICE_AND_LOST,
     "shown twice": SHOWN_TWICE,
+    "gone back late": PUT_ASIDE_AND_GONE_BACK,
 }  # fmt: skip
 
 

@@ -66,8 +66,8 @@ class Broker:
         self.saved: tuple[list[Wire], Wire | None] = ([], None)
         self.refusing = 0
         self.forgetting = 0
-        self.published: set[str] = set()
-        """The ids of events that got as far as here."""
+        self.published: set[tuple[str, bool]] = set()
+        """The ids of events that got as far as here, and whether it was the sealed view that did."""
 
     def publish(self, mid: int, message: Message) -> None:
         """Take a message of the window, refuse it, or take it and forget it."""
@@ -79,8 +79,9 @@ class Broker:
         if self.forgetting:
             self.forgetting -= 1
             return
-        self.published.add(message.payload.split()[2].decode())
-        self.to_office.append(Wire(message.topic, message.payload, message.content_type == SEALED_TYPE))
+        wire = Wire(message.topic, message.payload, message.content_type == SEALED_TYPE)
+        self.published.add((message.payload.split()[2].decode(), wire.sealed))
+        self.to_office.append(wire)
 
     def tell_health(self, health: tuple[int, int, int]) -> None:
         self.to_office.append(Wire(HEALTH, health=health))
