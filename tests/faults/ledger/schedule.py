@@ -231,13 +231,12 @@ class World:
     def _unknowable(self, name: str, place: tuple[int, int]) -> bool:
         """Return whether the disk that held the event was taken away, and its number given before or again.
 
-        Or it stands behind a number that another event had before, a restored disk gave it again, and the broker
-        forgot it: an acknowledgement proves by its id only the last of what it acknowledges.
+        Or it has a number that another event had before, a restored disk gave it again, and it never got as far as
+        the subscriber: an acknowledgement proves by its id only the last of what it acknowledges.
         """
         if name in self.rolled_back:
             return True
-        views = {False, self.office.joins}  # whoever has no key looks at no sealed view
-        if self.restores == 0 or any((name, sealed) in self.broker.published for sealed in views):
+        if self.restores == 0 or name in self.office.reached:
             return False
         return place[0] in self.ended or any(self.accepted[other] == place for other in self.rolled_back)
 

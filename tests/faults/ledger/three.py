@@ -66,8 +66,6 @@ class Broker:
         self.saved: tuple[list[Wire], Wire | None] = ([], None)
         self.refusing = 0
         self.forgetting = 0
-        self.published: set[tuple[str, bool]] = set()
-        """The ids of events that got as far as here, and whether it was the sealed view that did."""
 
     def publish(self, mid: int, message: Message) -> None:
         """Take a message of the window, refuse it, or take it and forget it."""
@@ -79,9 +77,7 @@ class Broker:
         if self.forgetting:
             self.forgetting -= 1
             return
-        wire = Wire(message.topic, message.payload, message.content_type == SEALED_TYPE)
-        self.published.add((message.payload.split()[2].decode(), wire.sealed))
-        self.to_office.append(wire)
+        self.to_office.append(Wire(message.topic, message.payload, message.content_type == SEALED_TYPE))
 
     def tell_health(self, health: tuple[int, int, int]) -> None:
         self.to_office.append(Wire(HEALTH, health=health))
@@ -217,6 +213,8 @@ class Office:
         self.kept: set[str] = set()
         """The ids that were processed when the position was saved: they must never come again."""
         self.again: list[str] = []
+        self.reached: set[str] = set()
+        """The ids of events that got as far as here in this life."""
         self.notices: list[Gap | NewStore | WentBack] = []
         self.waiting: deque[Delivery] = deque()
         self.sequence = self.begin()
@@ -227,6 +225,7 @@ class Office:
 
     def kill(self) -> None:
         self.waiting.clear()
+        self.reached.clear()
         self.processed = set(self.kept)
         self.sequence = self.begin()
         self.lives.append([])
@@ -240,6 +239,8 @@ class Office:
             self.sequence.told_acknowledged(epoch, acknowledged)
         elif not wire.sealed or self.joins:
             view = view_of(wire)
+            if not view.tombstone:
+                self.reached.add(view.id)
             known = self.sequence.epoch
             if known is None or view.epoch <= known:  # a higher one is believed only from the health
                 self.sequence.offer(view)
