@@ -42,6 +42,7 @@ CODES: Mapping[str, str] = {
     "SYS-152": "the disk that holds the store is more than {percent} % full",
     "SYS-153": "{count} events were never confirmed and have expired",
     "SYS-154": "{count} events were damaged on the disk",
+    "SYS-155": "the store is an older copy of itself: a back office has events that it never gave out",
 }
 """What each code says; see :func:`problem`."""
 ACTIONS: Mapping[str, str] = {
@@ -60,6 +61,7 @@ ACTIONS: Mapping[str, str] = {
     "SYS-152": "free disk space, or add some",
     "SYS-153": "their numbers and ids came as tombstones; start the back office earlier, or lengthen [retention]",
     "SYS-154": "check the disk (dmesg, smartctl); their numbers came as tombstones",
+    "SYS-155": "find what puts the disk back (a restored backup, a restore card), and keep the state folder out of it",
 }
 """The one thing to do."""
 
@@ -143,6 +145,8 @@ class Problems:
             yield _of(self._outbox.room.trouble)
         if damaged := self._outbox.figures.damaged:
             yield problem("SYS-154", count=damaged)
+        if self._replays.foreign_acks:
+            yield problem("SYS-155")
         if (percent := self._full_percent()) is not None:
             full = problem("SYS-152", percent=percent)
             yield full if percent >= _FULL else replace(full, level="notice")

@@ -44,7 +44,7 @@ class Parts:
         )  # fmt: skip
         self.lasting: list[TransportError] = []
         self.publisher = SimpleNamespace(link="up", problem=None, deaf={}, lasting=lambda: self.lasting)
-        self.replays = SimpleNamespace(acks={})
+        self.replays = SimpleNamespace(acks={}, foreign_acks=0)
         self.bulk = SimpleNamespace(begun=False, link="down", problem=None)
         made: Any = Problems  # its parts are whole machines: here only what it looks at
         self.problems: Problems = made(
@@ -85,6 +85,7 @@ WRONG = {
     "SYS-149": _sets("problems", "store_silent_s", 7.0, 0.0),
     "SYS-153": _sets("outbox.figures", "expired", 3, 0),
     "SYS-154": _sets("outbox.figures", "damaged", 1, 0),
+    "SYS-155": _sets("replays", "foreign_acks", 1, 0),
     "STO-120": _sets("outbox.room", "trouble", NotTaken("no room"), None),
     "STO-100": _sets("outbox", "failed", EdgeError("it failed", code="STO-100"), None),
 }

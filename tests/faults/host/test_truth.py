@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -142,6 +143,36 @@ def test_a_back_office_that_falls_silent_is_named(window: WindowUnderTest) -> No
     assert "case-system has not acknowledged" in shown(window)[1]
     with Office(window.url, "case-system", HALL):
         taken_back(window, told)
+
+
+def test_a_store_that_went_back_is_told(window: WindowUnderTest, tmp_path: Path) -> None:
+    """A restore card puts the disk back at the start: the numbers of yesterday are given again."""
+    window.extra = '[[subscriber]]\nname = "case-system"\n'
+    window.device("gun-1", *GUN)
+    state, before = window.folder / "state", tmp_path / "before"
+
+    def confirmed(upto: int) -> None:
+        wait_until(lambda: window.status()["health"]["ladder"].get("confirmed") == str(upto), 10, f"{upto} confirmed")
+
+    with Office(window.url, "case-system", HALL) as office:
+        window.start()
+        window.bench.do("gun-1 scan A1")
+        confirmed(1)
+        window.stop()
+        shutil.copytree(state, before)
+        window.start()
+        window.bench.do("gun-1 scan A2")
+        confirmed(2)
+        window.stop()
+        shutil.rmtree(state)
+        shutil.copytree(before, state)
+        window.start()
+        expect(window, Told(codes=["SYS-155"]))
+        assert "restore card" in shown(window)[1]
+        window.bench.do("gun-1 scan A3")
+        confirmed(2)
+        wait_until(lambda: len(office.events) >= 3, 30, "the new event under the old number")
+        assert [(event.seq, event.data["text"]) for event in office.events] == [(1, "A1"), (2, "A2"), (2, "A3")]
 
 
 def test_what_the_broker_refuses_is_told(short_path: Path) -> None:
