@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,9 +17,9 @@ from edge.commands.desk import Commands
 from edge.commands.permits import TIERS, Permit
 from edge.delivery.topics import Topics
 from edge.delivery.transport import Message
-from edge.driver import DeviceInfo, Settings
+from edge.driver import DeviceInfo, Job, Settings
 from edge.envelope import Draft, EnvelopeRenderer
-from edge.events import ReadCard
+from edge.events import Payload, ReadCard, TimedOut
 from edge.port import DevicePort
 from edge.sealing.jwe import JweSealer, new_key, opened
 from edge.store.outbox import Outbox
@@ -40,6 +41,20 @@ def open_gate(**rules: Any) -> Gate:
 class TellsCards(Patient):
     kind = "id-card"
     commands = (ReadCard,)  # type: ignore[assignment]  # another driver, not a kind of that one
+
+
+class Session:
+    """What a driver does until it is told: checks all the time, reports once, yields one event."""
+
+    def __init__(self) -> None:
+        self.begun, self.end = threading.Event(), threading.Event()
+
+    def __call__(self, job: Job) -> Iterator[Payload]:
+        job.report("asked", 1, 2)
+        self.begun.set()
+        while not self.end.wait(0.002):
+            job.check()
+        yield TimedOut(session=job.request_id, waited_ms=1)
 
 
 class Counter:

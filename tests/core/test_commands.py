@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from edge.driver import Job
 from edge.errors import DeviceLost, StoreError, Unsupported
 from edge.events import Payload, TimedOut
 from edge.lanes import thread
-from tests.core.commands_rig import CARD, PAD, counter, request
+from tests.core.commands_rig import CARD, PAD, Session, counter, request
 from tests.core.drivers_rig import Hang, Patient, fails
 from tests.core.samples import CANARY
 from tests.support.contract import faults
@@ -26,20 +25,7 @@ MOST = 8
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thread, "WAIT_S", 0.05)
     monkeypatch.setattr(thread, "_WATCH_S", 0.02)
-
-
-class Session:
-    """What a driver does until it is told: checks all the time, reports once, yields one event."""
-
-    def __init__(self) -> None:
-        self.begun, self.end = threading.Event(), threading.Event()
-
-    def __call__(self, job: Job) -> Iterator[Payload]:
-        job.report("asked", 1, 2)
-        self.begun.set()
-        while not self.end.wait(0.002):
-            job.check()
-        yield TimedOut(session=job.request_id, waited_ms=1)
+    monkeypatch.setattr(Patient, "poll_limit_s", 0.1)
 
 
 async def begun(session: Session | Hang) -> None:
@@ -119,11 +105,8 @@ async def test_a_device_that_goes_away_completes_what_waits_for_it(tmp_path: Pat
         assert [reply["position"] for one in asked for reply in desk.replies(one)[:1]] == [0, 1, 2, 3]
 
 
-async def test_a_hung_driver_completes_once_and_late_words_are_not_heard(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_hung_driver_completes_once_and_late_words_are_not_heard(tmp_path: Path) -> None:
     hang = Hang()
-    monkeypatch.setattr(Patient, "poll_limit_s", 0.1)
 
     def execute(job: Job) -> Iterable[Payload]:
         hang()
