@@ -147,6 +147,8 @@ def test_a_bad_broker_loses_nothing(short_path: Path) -> None:
                 broker.clear,
             ]
             with Office(window.url, "case-system", HALL) as office:
+                window.bench.do("gun-1 scan FIRST")
+                office.wait_seq(1)  # without a position it begins with the first event that it sees
                 with load(window, 40):
                     for step in steps:
                         wait_until(lambda: CLIENT_ID in broker.clients(), 15)
