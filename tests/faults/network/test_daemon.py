@@ -21,6 +21,7 @@ from tests.support.wait import wait_until
 from tests.support.window import BASE, HALL, WindowUnderTest
 from tests.whole.test_nothing_lost import SUBSCRIBER, check_complete, head, load
 
+CODES = f"{BASE}/event/code-scanner/#"
 HASTY = [sys.executable, "-m", "tests.faults.network.hasty"]
 
 
@@ -131,15 +132,14 @@ def test_a_bad_broker_loses_nothing(short_path: Path) -> None:
         try:
             window.device("gun-1", "code_serial", 'content = "public"')
             window.start()
-            events = f"{BASE}/event/code-scanner/#"
             steps: list[Callable[[], object]] = [
-                lambda: broker.fault("forget", topic=events, times=20),
-                lambda: broker.fault("refuse", reason=0x83, topic=events, times=2),
-                lambda: broker.fault("drop", topic=events, times=3),
-                lambda: broker.fault("cut", topic=events, times=2),
-                lambda: broker.fault("twice", topic=events, times=20),
-                lambda: broker.fault("silent", topic=events, times=3),
-                lambda: broker.fault("disconnect", reason=0x8B, topic=events, times=1),
+                lambda: broker.fault("forget", topic=CODES, times=20),
+                lambda: broker.fault("refuse", reason=0x83, topic=CODES, times=2),
+                lambda: broker.fault("drop", topic=CODES, times=3),
+                lambda: broker.fault("cut", topic=CODES, times=2),
+                lambda: broker.fault("twice", topic=CODES, times=20),
+                lambda: broker.fault("silent", topic=CODES, times=3),
+                lambda: broker.fault("disconnect", reason=0x8B, topic=CODES, times=1),
                 lambda: broker.garbage(CLIENT_ID),
                 broker.kill,
                 lambda: broker.limit(receive_maximum=1),
