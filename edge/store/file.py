@@ -84,7 +84,7 @@ def is_damage_at_start(error: Exception) -> bool:
 def connect(path: Path) -> sqlite3.Connection:
     """Return a connection that keeps what a commit says, shares the file with nobody, and blanks what it deletes.
 
-    A page that is freed as a whole is not written for that: it holds nothing that this PC could open (``row_keys``).
+    A page that is freed as a whole is not written for that: it holds nothing personal that this PC could open.
     """
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))  # its WAL gets the same mode
     db = sqlite3.connect(path, isolation_level=None)

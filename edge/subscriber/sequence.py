@@ -239,6 +239,7 @@ class WindowSequence:
 
     def _leave(self, series: Series) -> None:
         """Keep a closed series: what was delivered of it, and not processed yet, may come again."""
+        self._earlier.pop(series.epoch, None)
         self._earlier[series.epoch] = series
         while len(self._earlier) > _SERIES:
             del self._earlier[next(iter(self._earlier))]
