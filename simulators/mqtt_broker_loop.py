@@ -49,10 +49,12 @@ class Loop:
         """End it, and every connection."""
         if self._thread.ident is None:
             self._selector.close()
-        elif self._thread.is_alive():
+        elif self._wake >= 0:  # open until here: the thread may see that it is to end before it is woken up
             self._closing = True
             os.eventfd_write(self._wake, 1)
             self._thread.join()
+            os.close(self._wake)
+            self._wake = -1
 
     def do(self, work: Callable[[], T]) -> T:
         """Do *work* in the broker's thread and give its result; an error it raises is raised here."""
@@ -70,7 +72,8 @@ class Loop:
             done.set()
 
         self._tasks.append(task)
-        os.eventfd_write(self._wake, 1)
+        if self._wake >= 0:
+            os.eventfd_write(self._wake, 1)
         while not done.wait(0.5):
             if not self._thread.is_alive():
                 raise RuntimeError("the broker has ended")
@@ -108,7 +111,6 @@ class Loop:
         finally:
             self.hang_up(will=False)
             self._selector.close()
-            os.close(self._wake)
 
     def _turn(self) -> None:
         for key, events in self._selector.select(self._wait_s()):

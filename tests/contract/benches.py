@@ -68,8 +68,8 @@ class DriverBench(msgspec.Struct, frozen=True, kw_only=True):
     """The lines that make the device say something that becomes an event."""
     command: Params | None = None
     """A command that waits for a person, for 10 s at least."""
-    event_by_command: bool = False
-    """Whether *event* is one only while *command* runs."""
+    event_by_command: bool | str = False
+    """Whether *event* is one only while *command* runs; or what that reports when it waits for the person."""
     patient: Mapping[str, Any] = {}
     """Settings with which a poll waits for at least 2 s when nothing happens."""
     personal: Mapping[str, Any] | None = None
@@ -241,7 +241,7 @@ BENCHES = (
         alive="beats",
         event=("place page=2",),
         command=Capture(shots=2, codes=False),
-        event_by_command=True,
+        event_by_command="change-page",
         personal={},
         pictures=True,
     ),

@@ -37,6 +37,8 @@ class Desk:
         self.stack = stack
         self.problems: list[BaseException] = []
         """What left a driver and should not have."""
+        self.reported: list[str] = []
+        """What the command has reported so far."""
 
     @cached_property
     def device(self) -> Attached:
@@ -108,7 +110,9 @@ class Desk:
     def job(self, port: HarnessPort, limit_s: float = LONG_S) -> DeviceJob:
         """Return a job for the bench's command."""
         assert self.bench.command is not None
-        job = DeviceJob(REQUEST_ID, self.bench.command, port.monotonic() + limit_s)
+        deadline = port.monotonic() + limit_s
+        self.reported = []
+        job = DeviceJob(REQUEST_ID, self.bench.command, deadline, progress=lambda text, *_: self.reported.append(text))
         job.wake = port.wake
         return job
 
@@ -117,7 +121,12 @@ class Desk:
         events: list[Payload] = []
         port.waiting.clear()
         call = Call(lambda: taken(driver, driver.execute(job.command, job), events))
-        wait_until(lambda: port.waiting.is_set() or call.ended, what="the command waits")
+        asked_by = {self.bench.event_by_command} - {True, False}
+
+        def waits() -> bool:
+            return asked_by.issubset(self.reported) and port.waiting.is_set()
+
+        wait_until(lambda: waits() or call.ended, what="the command waits")
         return call, events
 
     def eventful(
