@@ -22,6 +22,7 @@ _M_ARENA_MAX = -8  # malloc.h
 _TOOLS = {
     "status": "show what the running daemon says now",
     "watch": "show it live, until Ctrl-C",
+    "init": "write this window's configuration, by a few questions, by flags, or from a site file",
     "discover": "list what is plugged in, the driver that fits, and the configuration lines to paste",
     "listen": "print events as a back office sees them",
     "request": "send a command to a device and print its replies",
@@ -77,9 +78,12 @@ def _parser(verb: str | None) -> argparse.ArgumentParser:
 def _run(chosen: argparse.Namespace) -> int:
     from edge.app import Daemon  # the other verbs do not need it
     from edge.config import load
-    from edge.lanes.confine import leave_no_dump
+    from edge.lanes.confine import hide_memory, leave_no_dump
+    from edge.lanes.spawn import SOCKETS
 
     leave_no_dump()
+    if SOCKETS in os.environ:
+        hide_memory()
     _share_one_heap()
     os.umask(0o077)
     config = load(chosen.config)
@@ -110,8 +114,9 @@ def _share_one_heap() -> None:
 
 def _check(chosen: argparse.Namespace) -> int:
     from edge.config import load
+    from edge.config.credentials import Lookup, granted
 
-    config = load(chosen.config)
+    config = load(chosen.config, lookup=Lookup(granted()))
     for warning in config.warnings:
         print(warning)  # noqa: T201
     print(  # noqa: T201

@@ -171,6 +171,12 @@ class Driver(ABC):
         return ()
 
     @classmethod
+    def needs_network(cls, settings: Any, address: Address) -> bool:
+        """Whether its process has to reach the network; the unit that it runs in has none otherwise."""
+        del settings, address
+        return False
+
+    @classmethod
     def environment(cls, settings: Any, address: Address) -> Mapping[str, str]:
         """Return what must stand in the environment of the driver's process before its library is loaded."""
         del settings, address

@@ -44,7 +44,7 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_default
 
 
 class Start(_Message, frozen=True, kw_only=True):
-    """The first message: which driver to load, and with what."""
+    """The first message: which driver to load, and with what. The file for its last words comes with it."""
 
     module: str
     name: str
@@ -54,8 +54,11 @@ class Start(_Message, frozen=True, kw_only=True):
     digest_key: bytes
     public_traffic: bool
     log_level: int
-    parent: int
     memory_mb: int
+    environment: dict[str, str] = {}
+    """What a library reads when it is loaded."""
+    parent: int | None = None
+    """The process that it ends with; ``None``: a unit of systemd, which sees to that."""
 
 
 class Open(_Message, frozen=True, kw_only=True):

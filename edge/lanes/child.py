@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import re
 import select
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import msgspec
 
 from edge import logs
 from edge.driver import Driver, Settings
-from edge.errors import DeviceFault, DeviceTimeout
+from edge.errors import DeviceTimeout
 from edge.lanes.channel import (
     Channel,
     Close,
@@ -35,28 +30,18 @@ from edge.lanes.channel import (
     decode,
     encode,
 )
-from edge.lanes.confine import environment
+from edge.lanes.spawn import Ours, ProcessFault, spawn
 from edge.port import DevicePort
 
 FROZEN_S = 1.5
 """A process that has said and computed nothing for so long (six times its beat) does not run any more."""
 _LOOK_S = 0.25
 _STOPPED_S = 1.0  # we did not run ourselves for so long: no time to judge others
-_KILLED_S = 1.0
 _LAST_WORDS_S = 0.1
 _LAST_WORDS_BYTES = 4096
-_PAUSE_S = 0.002
 _CPUCLOCK_SCHED = 2  # clock_getcpuclockid(3) of another process, which Python has only for threads
 _SOME_NS = 10_000_000  # of 0.25 s; a thread that waits for the interpreter looks for it 200 times a second
 _FRAME = re.compile(r'File "(?:.*/)?([^"/]+)", line (\d+) in (\S+)')
-_undead: list[subprocess.Popen[bytes]] = []  # killed, but the kernel has not let go of them yet
-
-
-class ProcessFault(DeviceFault):
-    """A driver's process ended, or said what it must not. It is started again."""
-
-    default_code = "DRV-105"
-    default_action = "nothing to do once; if it happens again, send the log around this line to the driver's author"
 
 
 class Child:
@@ -71,22 +56,17 @@ class Child:
         self._log = logs.for_device(port.device)
         self._lock = threading.Lock()
         self._ended = False
+        self._how = ""
         self._used_ns = 0
         start = _start(driver_type, settings, port)
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        network = driver_type.needs_network(settings, port.address)
+        self._process, ours = spawn(port.device, network=network)
         self._channel = Channel(ours)
         self._crash = os.memfd_create("crash", os.MFD_CLOEXEC)
-        try:
-            with theirs:
-                extra = driver_type.environment(settings, port.address)
-                self._process = _spawn(theirs.fileno(), self._crash, port.device, extra)
-        except BaseException:
-            ours.close()
-            os.close(self._crash)
-            raise
         self._poll = select.poll()
         self._poll.register(self._channel, select.POLLIN)
-        self.say(start)
+        parent = os.getpid() if isinstance(self._process, Ours) else None
+        self.say(msgspec.structs.replace(start, parent=parent), [self._crash])
 
     @property
     def pid(self) -> int:
@@ -96,12 +76,12 @@ class Child:
     def ended(self) -> bool:
         return self._ended
 
-    def say(self, order: Order) -> None:
+    def say(self, order: Order, fds: Sequence[int] = ()) -> None:
         """Send *order*; a process that cannot take it is ended. Raises :class:`ProcessFault`."""
         # it may have had nothing to say, and we no time to listen
         self._heard = self._moved = self._looked = time.monotonic()
         try:
-            self._channel.send(encode(order), wait=False)
+            self._channel.send(encode(order), fds, wait=False)
         except OSError as error:
             raise self._fault() from error
 
@@ -124,7 +104,7 @@ class Child:
                     self._judge(now, quiet_s, hung_s)
                     fds = []
                 return told, fds
-            if self._died():  # what it has started may hold the socket open
+            if self._process.died():  # what it has started may hold the socket open
                 raise self._fault()
             if self._computes():
                 self._heard = now  # in native code that lets no other thread run, or the PC is very busy
@@ -161,8 +141,8 @@ class Child:
         else:
             return
         with self._lock:
-            os.kill(self.pid, signal.SIGABRT)  # lets it say where it hangs
-        self._died(_LAST_WORDS_S)
+            self._process.signal(signal.SIGABRT)  # lets it say where it hangs
+        self._process.died(_LAST_WORDS_S)
         where = self._last_words()
         self.end()
         self._log.warning(f"{what}: it was ended", extra={"fields": {"pid": self.pid, "where": where}})
@@ -194,10 +174,7 @@ class Child:
         with self._lock:
             self._kill()
             self._ended = True  # from here on nobody else touches it
-        try:
-            self._process.wait(_KILLED_S)
-        except subprocess.TimeoutExpired:  # in the middle of a system call that cannot be interrupted
-            _undead.append(self._process)
+        self._how = self._process.reap()
         self._channel.close()
         os.close(self._crash)
 
@@ -214,7 +191,7 @@ class Child:
             with suppress(Garbage):
                 if isinstance(body := decode(data, Told).body, Logged):
                     self.log(body)
-        self._died(_LAST_WORDS_S)
+        self._process.died(_LAST_WORDS_S)
 
     def log(self, record: Logged) -> None:
         """Write what the driver has logged in its process."""
@@ -222,30 +199,14 @@ class Child:
             self._log.log(record.level, record.message, extra={"fields": record.fields})
 
     def _kill(self) -> None:
-        if not self._ended:  # nor reaped: its number, which is that of its children's group too, is still its own
-            with suppress(ProcessLookupError):
-                os.killpg(self.pid, signal.SIGKILL)
-
-    def _died(self, within_s: float = 0.0) -> bool:
-        """Return whether the process has ended, or does *within_s*. It is not reaped."""
-        until = time.monotonic() + within_s
-        while not os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            if time.monotonic() >= until:
-                return False
-            time.sleep(_PAUSE_S)
-        return True
+        if not self._ended:
+            self._process.kill()
 
     def _fault(self) -> ProcessFault:
         """Return why the process ended; it has, or it is ended."""
-        by_itself, where = self._died(_LAST_WORDS_S), self._last_words()
+        by_itself, where = self._process.died(_LAST_WORDS_S), self._last_words()
         self.end()
-        code = self._process.returncode
-        if not by_itself:
-            why = "closed its socket"
-        elif code < 0:
-            why = f"ended by {_signal_name(-code)}"
-        else:
-            why = f"ended with exit code {code}"
+        why = self._how if by_itself else "closed its socket"
         self._log.warning(f"the driver's process {why}", extra={"fields": {"pid": self.pid, "where": where}})
         return ProcessFault(f"the driver's process {why}")
 
@@ -254,26 +215,6 @@ class Child:
         text = os.pread(self._crash, _LAST_WORDS_BYTES, 0).decode(errors="replace")
         frames = [f"{name}:{line}:{function}" for name, line, function in _FRAME.findall(text)]
         return " > ".join(frames[:8][::-1])
-
-
-def _spawn(sock: int, crash: int, device: str, extra: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """Start the process: an interpreter of its own, with our path and nothing else that is ours."""
-    _undead[:] = [process for process in _undead if process.poll() is None]
-    path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
-    command = [sys.executable, "-P", "-m", "edge.lanes.worker", str(sock), str(crash), device]
-    try:
-        return subprocess.Popen(
-            command,
-            env={**environment(os.environ), "PYTHONPATH": path, **extra},
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            pass_fds=(sock, crash),
-            start_new_session=True,
-        )
-    except OSError as error:  # no memory, or too many processes
-        why = errno.errorcode.get(error.errno or 0, "?")
-        raise ProcessFault(f"the driver's process cannot be started ({why})") from error
 
 
 def _start(driver_type: type[Driver], settings: Settings, port: DevicePort) -> Start:
@@ -286,12 +227,6 @@ def _start(driver_type: type[Driver], settings: Settings, port: DevicePort) -> S
         digest_key=port.digest_key,
         public_traffic=port.public_traffic,
         log_level=logging.getLogger("hall-edge").getEffectiveLevel(),
-        parent=os.getpid(),
         memory_mb=driver_type.memory_mb,
+        environment=dict(driver_type.environment(settings, port.address)),
     )
-
-
-def _signal_name(number: int) -> str:
-    with suppress(ValueError):
-        return signal.Signals(number).name
-    return f"signal {number}"

@@ -30,8 +30,14 @@ def leave_no_dump() -> None:
         Path("/proc/self/coredump_filter").write_text("0", encoding="ascii")
 
 
-def confine(parent: int, memory_mb: int) -> None:
-    """Tie this process to its *parent* and limit it: memory, files, no core dump, nobody looks into it.
+def hide_memory() -> None:
+    """Let no other process of this user look into this one: not even a driver's that a device has taken over."""
+    zero = ctypes.c_ulong(0)
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, zero, zero, zero, zero)
+
+
+def confine(parent: int | None, memory_mb: int) -> None:
+    """Tie this process to its *parent*, if it has one, and limit it: memory, files, no core dump, nobody looks in.
 
     Ctrl-C and a stop of the service reach every process of it; this one ends when its parent closes it.
     """
@@ -39,10 +45,11 @@ def confine(parent: int, memory_mb: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     libc = ctypes.CDLL(None, use_errno=True)
-    for option, value in ((_PR_SET_PDEATHSIG, signal.SIGKILL), (_PR_SET_DUMPABLE, 0), (_PR_SET_NO_NEW_PRIVS, 1)):
+    ending = 0 if parent is None else signal.SIGKILL
+    for option, value in ((_PR_SET_PDEATHSIG, ending), (_PR_SET_DUMPABLE, 0), (_PR_SET_NO_NEW_PRIVS, 1)):
         if libc.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)):
             raise OSError(ctypes.get_errno(), f"prctl {option}")
-    if os.getppid() != parent:  # it ended before we could ask to end with it
+    if parent is not None and os.getppid() != parent:  # it ended before we could ask to end with it
         raise SystemExit("the daemon is gone")
     os.umask(0o077)
     limit = memory_mb << 20

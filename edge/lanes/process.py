@@ -40,7 +40,8 @@ from edge.lanes.channel import (
     encode,
     mapped,
 )
-from edge.lanes.child import FROZEN_S, Child, ProcessFault
+from edge.lanes.child import FROZEN_S, Child
+from edge.lanes.spawn import ProcessFault
 from edge.lanes.thread import WAIT_S, DriverBug
 from edge.port import DevicePort
 

@@ -1,4 +1,4 @@
-"""A driver's own process: ``python -m edge.lanes.worker SOCKET CRASH DEVICE``, started by ``edge.lanes.child`` only.
+"""A driver's own process: ``python -m edge.lanes.worker SOCKET DEVICE``, or an instance of a unit for a connection.
 
 The driver runs in the main thread, exactly as in a lane's thread: one call at a time, a generator goes on when its
 event is durable. A second thread hears the daemon and says every 0.25 s that this process runs; when the
@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import functools
-import logging
 import os
 import queue
 import select
@@ -39,7 +38,6 @@ from edge.lanes.channel import (
     Execute,
     Failed,
     Loaded,
-    Logged,
     Open,
     Opened,
     Order,
@@ -53,10 +51,12 @@ from edge.lanes.channel import (
     encode,
 )
 from edge.lanes.confine import confine
+from edge.lanes.worker_log import send_logs
 from edge.lanes.worker_port import WorkerPort
 
 BEAT_S = 0.25
 _OUT_OF_ORDER = 70  # EX_SOFTWARE
+_LISTEN_FD = 3  # sd_listen_fds(3)
 
 
 class _Closing(BaseException):
@@ -246,48 +246,35 @@ def _named(event: Payload) -> tuple[str, msgspec.Raw]:
         raise _Unfit(f"{event!r} does not fit the vocabulary") from None
 
 
-class _ToDaemon(logging.Handler):
-    """Hands log records to the daemon, which alone writes the log."""
-
-    def __init__(self, say: Callable[[Body], None]) -> None:
-        super().__init__()
-        self._say = say
-
-    def emit(self, record: logging.LogRecord) -> None:
-        try:
-            message, more = logs.said(record)
-            fields = {key: logs.shown(value) for key, value in {**getattr(record, "fields", {}), **more}.items()}
-            if record.exc_info and record.exc_info[1] is not None:
-                fields["where"] = logs.where(record.exc_info[1])
-            self._say(Logged(level=record.levelno, message=message, fields=fields))
-        except Exception:  # noqa: BLE001  # as logging does it: a record that cannot be told is no reason to fail
-            self.handleError(record)
+def _hired(channel: Channel) -> Start:
+    """Say that we are here, and hear which driver to be; end when it was only a trial."""
+    channel.send(encode(Told(0, None, False)))
+    try:
+        data, (crash,) = channel.receive()
+        start: Start = decode(data, Start)
+    except (EOFError, ConnectionError):
+        sys.exit(0)
+    os.environ.update(start.environment)
+    faulthandler.enable(crash, all_threads=False)
+    return start
 
 
-def _set_up_logs(level: int, say: Callable[[Body], None]) -> None:
-    """Send records to the daemon, and what C libraries print nowhere: it may hold what a device sent."""
-    root = logging.getLogger()
-    root.handlers[:] = [_ToDaemon(say)]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("hall-edge").setLevel(level)
-    logging.raiseExceptions = False
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for fd in (1, 2):
-        os.dup2(nowhere, fd)
-    os.close(nowhere)
-
-
-def main(sock_fd: int, crash_fd: int) -> None:
-    """Serve the daemon on the socket; where a crash happens is written to the other descriptor."""
-    faulthandler.enable(crash_fd, all_threads=False)
+def main(sock_fd: int) -> None:
+    """Serve the daemon on the socket; where a crash happens is written to a file of the daemon's."""
+    os.set_inheritable(sock_fd, False)
     channel = Channel(socket.socket(fileno=sock_fd))
-    start: Start = decode(channel.receive()[0], Start)
+    start = _hired(channel)
     confine(start.parent, start.memory_mb)
     worker = Worker(channel, start)
-    _set_up_logs(start.log_level, worker.say)
+    send_logs(start.log_level, worker.say)
     threading.Thread(target=worker.hear, name="daemon", daemon=True).start()
     worker.run()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]))
+    if os.environ.pop("LISTEN_PID", None) == str(os.getpid()):  # an instance of a unit
+        with contextlib.suppress(PermissionError):  # systemd has made it a session of its own already
+            os.setsid()
+        main(_LISTEN_FD)
+    else:
+        main(int(sys.argv[1]))

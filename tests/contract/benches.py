@@ -19,8 +19,8 @@ import msgspec
 from edge.driver import Driver, Settings
 from edge.errors import DeviceError
 from edge.events import Capture, Evaluate, Params, ReadCard, ReadSmartCard, Scan
-from edge.lanes.child import ProcessFault
 from edge.lanes.process import RemoteDriver
+from edge.lanes.spawn import ProcessFault
 from edge.registry import Registry
 from simulators.bench import Bench
 from tests.support.saned import saned

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.errors import DeviceLost, DeviceTimeout
-from edge.lanes.child import ProcessFault
+from edge.lanes.spawn import ProcessFault
 from edge.lanes.thread import DriverBug
 from tests.core.drivers_rig import STOPPED, Hang, Watched
 from tests.core.process_drivers import MEMORY_MB, Doll, Patient
