@@ -3,6 +3,8 @@
 #
 #   sh setup.sh demo    what `make demo` needs
 #   sh setup.sh test    what `make test` needs: the same, the tools, and the programs that the tests talk to
+#   sh setup.sh package what `make deb` and `make package-test` need: the tools, and what builds Debian packages
+#   sh setup.sh vm      what `make vm-test` needs: the tools, and a whole PC as a program
 #
 # Safe to repeat and to interrupt: the stamp in .venv is written last, and a .venv without one is built
 # anew. PYTHON=/path/to/python3 chooses the interpreter.
@@ -11,19 +13,30 @@ cd "$(dirname "$0")"
 mode=${1-}
 case $mode in
     demo) lock=requirements/demo.txt ;;
-    test) lock=requirements/dev.txt ;;
-    *) echo "usage: setup.sh demo|test" >&2; exit 2 ;;
+    test | package | vm) lock=requirements/dev.txt ;;
+    *) echo "usage: setup.sh demo|test|package|vm" >&2; exit 2 ;;
 esac
 unset PYTHONPATH PYTHONHOME PIP_USER PIP_TARGET PIP_PREFIX
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 PATH=$PATH:${SBIN:-/usr/sbin:/usr/local/sbin} # mosquitto is not on a user's PATH
 
 debian="python3 python3-venv" # Python >= 3.11 is what Debian 12 and newer have
-# What the tests talk to: a broker, a smart-card service with a virtual reader, scanner programs, devices that
-# udev and the kernel's interfaces show, and a compiler for a camera's.
-partners="mosquitto pcscd vsmartcard-vpcd libusb-1.0-0 sane-utils sane-airscan umockdev gir1.2-umockdev-1.0
-    python3-gi gcc libc6-dev"
-services="mosquitto pcscd.socket saned.socket"
+case $mode in
+    # What the tests talk to: a broker, a smart-card service with a virtual reader, scanner programs, devices that
+    # udev and the kernel's interfaces show, a compiler for a camera's, and systemd's own checks and activator.
+    test)
+        purpose="what the tests talk to (the demo does without)"
+        partners="mosquitto pcscd vsmartcard-vpcd libusb-1.0-0 sane-utils sane-airscan umockdev gir1.2-umockdev-1.0
+            python3-gi gcc libc6-dev openssl systemd" ;;
+    package)
+        purpose="what builds and checks Debian packages"
+        partners="debhelper dpkg-dev lintian debootstrap" ;;
+    vm)
+        purpose="what the virtual PC is made of"
+        partners="qemu-system-x86 qemu-utils seabios ipxe-qemu mmdebstrap e2fsprogs openssh-client mosquitto" ;;
+    demo) partners="" ;;
+esac
+services=""
 stamp=.venv/.hall-edge
 log=
 masked=
@@ -81,6 +94,14 @@ absent() {
 # The tests start programs of their own; the packages' services stay off, now and at the next boot.
 install_partners() {
     [ -d /run/systemd/system ] || { apt "$@"; return; }
+    for package in "$@"; do
+        case $package in
+            mosquitto) services="$services mosquitto" ;;
+            pcscd) services="$services pcscd.socket" ;;
+            sane-utils) services="$services saned.socket" ;;
+        esac
+    done
+    [ -n "$services" ] || { apt "$@"; return; }
     # shellcheck disable=SC2086
     as_root systemctl mask --runtime $services && masked=1
     # shellcheck disable=SC2086
@@ -157,11 +178,16 @@ if [ "$env_have" != "$env_want" ]; then
     have=''
     self_have=''
 fi
-if [ "$have" != test ] && [ "$have" != "$mode" ]; then
+case $have in
+    test) ;;
+    demo) [ $mode = demo ] || have='' ;;
+esac
+if [ -z "$have" ]; then
     rm -f $stamp
     step "packages of $lock" install_lock
     add_pyscard
-    have=$mode
+    have=test
+    [ $mode != demo ] || have=demo
 fi
 if [ "$self_have" != "$self_want" ]; then
     rm -f $stamp
@@ -169,7 +195,6 @@ if [ "$self_have" != "$self_want" ]; then
 fi
 [ -f $stamp ] || printf '%s %s %s\n' "$have" "$env_want" "$self_want" >$stamp
 
-[ "$mode" = test ] || exit 0
 # shellcheck disable=SC2046,SC2086,SC2116
 wanted=$(echo $(absent $partners))
 if [ -n "$wanted" ] && may_install; then
@@ -178,4 +203,4 @@ if [ -n "$wanted" ] && may_install; then
     # shellcheck disable=SC2046,SC2086,SC2116
     wanted=$(echo $(absent $partners))
 fi
-[ -z "$wanted" ] || { missing "what the tests talk to (the demo does without)" "$wanted"; exit 1; }
+[ -z "$wanted" ] || { missing "$purpose" "$wanted"; exit 1; }

@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import random
 import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import aiomqtt
 from paho.mqtt.client import MQTT_ERR_SUCCESS
@@ -32,6 +33,7 @@ from edge.subscriber.address import Address
 from edge.subscriber.errors import Refused
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 RECEIVE_MAXIMUM = 100
 FIRST_PAUSE_S = 0.5
@@ -47,7 +49,19 @@ _NODELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # without it a request a
 
 
 class SteadyClient(aiomqtt.Client):
-    """aiomqtt that never registers a writer for a socket already closed, whose number may be another's by then."""
+    """aiomqtt that can always be cancelled, and registers no writer for a socket that is closed already.
+
+    The number of such a socket may be another's by then. And asyncio.wait_for, which aiomqtt uses, forgets on Python
+    3.11 that it was cancelled when its answer comes at the same moment: whoever cancelled would wait for ever.
+    """
+
+    async def _wait_for(self, fut: Awaitable[T], timeout: float | None) -> T:  # noqa: ASYNC109  # as its callers say it
+        limit_s = self.timeout if timeout is None else timeout
+        try:
+            async with asyncio.timeout(None if limit_s == math.inf else limit_s):
+                return await fut
+        except TimeoutError:
+            raise aiomqtt.MqttError("Operation timed out") from None
 
     def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:  # noqa: ARG002
         def register() -> None:
@@ -140,9 +154,11 @@ class _Client(SteadyClient):
         info = self._client.publish(topic, payload, 1, False, properties)
         if info.rc != MQTT_ERR_SUCCESS:
             raise aiomqtt.MqttCodeError(info.rc, "could not publish")
-        answer = self._answers[info.mid] = self._loop.create_future()
+        answer: asyncio.Future[int] = self._loop.create_future()
+        self._answers[info.mid] = answer
         try:
-            return await asyncio.wait_for(answer, ANSWER_S)
+            async with asyncio.timeout(ANSWER_S):
+                return await answer
         except TimeoutError:
             raise aiomqtt.MqttError("the broker does not answer a publish") from None
         finally:

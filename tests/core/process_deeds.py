@@ -147,8 +147,8 @@ def leak(_: Doll) -> list[Payload]:
 def leak_natively(_: Doll) -> list[Payload]:
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
-    while memory := libc.malloc(ctypes.c_size_t(1 << 20)):
-        libc.memset(ctypes.c_void_p(memory), 1, ctypes.c_size_t(1 << 20))
+    while libc.malloc(ctypes.c_size_t(1 << 20)):  # untouched: it counts all the same, and takes no time
+        pass
     os.abort()
 
 

@@ -219,7 +219,8 @@ def test_a_fault_every_500_events_and_nothing_grows(window: WindowUnderTest, tmp
     finally:
         soak.close_office()
     assert window.process.poll() is None
-    assert at_rest(pid) == before, "handles, threads and children"
+    grown = [after - was for after, was in zip(at_rest(pid), before, strict=True)]
+    assert max(grown) <= 0, f"handles, threads and children grew by {grown}"
     check(soak, events, before)
 
 
