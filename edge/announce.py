@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Literal
@@ -15,10 +15,11 @@ import msgspec
 
 from edge import __version__
 from edge import health as healths
-from edge.config import Config, Device
+from edge.config import Config
 from edge.delivery.publisher import Publisher
 from edge.delivery.topics import Topics
 from edge.delivery.transport import Message
+from edge.devices import Devices
 from edge.errors import EdgeError
 from edge.health import HealthWatch
 from edge.state_dir import KeptKey, known_names
@@ -33,12 +34,10 @@ _STORE_S = 2.0
 class Announcer:
     """Keeps the window's retained messages true. In the event loop, but for :meth:`status` and :meth:`heard_status`."""
 
-    def __init__(
-        self, config: Config, topics: Topics, boot: str, window_key: KeptKey, devices: Mapping[str, Supervisor]
-    ) -> None:
+    def __init__(self, config: Config, topics: Topics, boot: str, window_key: KeptKey, devices: Devices) -> None:
         self._config, self._topics, self._boot = config, topics, boot
         self._window_key, self._devices = window_key, devices
-        self._configured: dict[str, Device] = {device.name: device for device in config.devices}
+        self._key: dict[str, Any] | None = None
         self._since = healths.stamp()
         self._told = False  # whether the broker has our own status
         self._ending = False
@@ -61,7 +60,7 @@ class Announcer:
             since=self._since,
             lab=self._config.window.lab,
             code=code,
-            key=self._window_key.public if self._devices_take_sealed() else None,
+            key=self._key,
         )
         return _retained(self._topics.status, body)
 
@@ -70,18 +69,25 @@ class Announcer:
         self._ending = True
         return self.status("offline", failure.code if failure else None)
 
-    def begin(self) -> None:
-        """Publish everything once, and take back what was said of devices that are configured no more."""
+    def begin(self, gone: Iterable[str] = ()) -> None:
+        """Publish everything once, and take back what was said of devices that are configured no more, as *gone* is.
+
+        Also after each change of the devices.
+        """
+        self._key = self._window_key.public if self._devices_take_sealed() else None
         self._publisher.keep(self.status("online"))
         for device in self._devices.values():
             self.device(device)
-        for gone in known_names(Path(self._config.paths.state) / "devices", self._configured) - self._configured.keys():
-            for topic in (self._topics.device_status(gone), self._topics.device_about(gone)):
+        known = set(gone)
+        with contextlib.suppress(OSError):  # a full disk: the names are kept at the next start
+            known |= known_names(Path(self._config.paths.state) / "devices", self._devices)
+        for name in known - self._devices.keys():
+            for topic in (self._topics.device_status(name), self._topics.device_about(name)):
                 self._publisher.keep(Message(topic, b"", retain=True))
 
     def device(self, device: Supervisor) -> None:
         """Publish the state and the description of *device*."""
-        configured = self._configured[device.name]
+        configured = self._devices.configured(device.name)
         status = healths.device_status(device, self._outbox.epoch)
         self._publisher.keep(_retained(self._topics.device_status(device.name), status))
         about = healths.device_about(device, configured.driver, configured.mode)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edge import logs
 from edge.announce import Announcer
@@ -24,15 +22,16 @@ from edge.control import Control
 from edge.delivery.publisher import Publisher
 from edge.delivery.replays import Replays
 from edge.delivery.topics import Topics
-from edge.delivery.transport import Message, broker_address
-from edge.driver import Driver
+from edge.delivery.transport import Message
+from edge.devices import Devices
 from edge.envelope import Draft, EnvelopeRenderer
 from edge.errors import StoreError
 from edge.events import Payload, Quarantined, StandsFor, Tombstone
 from edge.health import HealthWatch, known_at_start
-from edge.lanes.process import RemoteDriver
+from edge.notify import Notifier, patiently, summary
 from edge.plugging.hotplug import Hotplug
-from edge.port import DevicePort
+from edge.reload import Reloader
+from edge.renewal import Parts, Prepared, broker, prepare, put_to_use, sealer
 from edge.state_dir import KeptKey, check_secrets, kept_bytes, take_lock
 from edge.store.file import kept_epoch
 from edge.store.outbox import Outbox, Row
@@ -42,9 +41,6 @@ from edge.storeless import WORTH_WAITING, Storeless
 from edge.supervisor import Supervisor
 from edge.watchdog import STALLED, Watchdog
 
-if TYPE_CHECKING:
-    from edge.sealing.jwe import Sealer
-
 _QUARANTINED = "hall.system.quarantined.v1"
 _log = logs.get("app")
 
@@ -52,15 +48,16 @@ _log = logs.get("app")
 class Daemon:
     """One window. :meth:`run` returns the exit code."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, load: Callable[[], Config], notifier: Notifier) -> None:
+        """*load* reads the configuration anew."""
+        self._config, self._load, self._notifier = config, load, notifier
         self._state = Path(config.paths.state)
         self._case = OpenCase()
         self._topics = Topics(config.window.hall, config.window.window)
         self._stop = asyncio.Event()
         self._failure: StoreError | None = None
-        self._devices: dict[str, Supervisor] = {}
-        self._configured: dict[str, Device] = {device.name: device for device in config.devices}
+        self._reload_asked = asyncio.Event()
+        self._devices = Devices(self._accept)
 
     async def run(self) -> int:
         """Run until a signal, or until the outbox fails; returns 0 or 1."""
@@ -68,6 +65,8 @@ class Daemon:
         self._loop.set_exception_handler(logs.loop_error)
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stop.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # see edge.cli: one that came early comes now
         lock = take_lock(self._state)
         try:
             for warning in check_secrets(self._state, lab=self._config.window.lab):
@@ -76,6 +75,7 @@ class Daemon:
                 return 0
             return await self._serve()
         finally:
+            self._notifier.stopping()
             os.close(lock)
 
     # -- building -----------------------------------------------------------------------------------
@@ -83,16 +83,15 @@ class Daemon:
     async def _built(self) -> bool:
         """Build everything, once there is a store; ``False``: a signal came first."""
         try:
-            self._build()
+            return await self._build()
         except StoreError as error:
             if error.code not in WORTH_WAITING:
                 raise
             self._publisher.end(0)
-            without = Storeless(self._config, self._renderer.boot, kept_epoch(self._outbox.path) or 0)
-            if not await without.wait(error, self._probe, self._stop):
+            without = Storeless(self._config, self._renderer.boot, kept_epoch(self._outbox.path) or 0, self._notifier)
+            if not await without.wait(error, self._probe, self._stop, self._reload_asked):
                 return False
-            self._build()
-        return True
+            return await self._build()
 
     async def _probe(self) -> None:
         """Open the store and close it again; raises ``StoreError``."""
@@ -103,97 +102,124 @@ class Daemon:
         finally:
             probe.close()
 
-    def _build(self) -> None:
+    async def _build(self) -> bool:
+        """Build everything; ``False``: a signal came first. Raises ``StoreError``."""
         config = self._config
         self._window_key = KeptKey(self._state / "window-key.jwk")
-        sealer = self._sealer()
         kept = Kept.of(config.retention)
         self._renderer = EnvelopeRenderer(
-            config.window.hall, config.window.window, lab=config.window.lab, sealer=sealer, kept=kept
+            config.window.hall, config.window.window, lab=config.window.lab, sealer=sealer(config), kept=kept
         )
         self._announcer = Announcer(config, self._topics, self._renderer.boot, self._window_key, self._devices)
-        self._build_delivery(kept, seals=sealer is not None)
+        if not await self._opened_store(kept):
+            self._publisher.end(0)
+            return False
+        self._build_delivery()
         self._watch()
         self._build_devices()
+        return True
 
-    def _build_delivery(self, kept: Kept, *, seals: bool) -> None:
-        """Make what is between a device's event and the broker; raises ``StoreError``."""
+    async def _opened_store(self, kept: Kept) -> bool:
+        """Open the store, and make what its rows are handed to; ``False``: a signal came first."""
         config, topics = self._config, self._topics
         names = [subscriber.name for subscriber in config.subscribers]
-        address = broker_address(config.mqtt, f"hall-edge-{config.window.hall}-{config.window.window}")
         self._publisher = Publisher(
-            address, topics, config.mqtt.window, lambda: self._announcer.status("offline"), self._heard, self._refused
-        )
+            broker(config), topics, config.mqtt.window,
+            lambda: self._announcer.status("offline"), self._heard, self._refused,
+        )  # fmt: skip
         self._outbox = Outbox(
             self._state / "outbox.db", self._renderer.render, self._publisher.offer, names,
             kept=kept, room=Room(self._state, config.outbox),
         )  # fmt: skip
         self._outbox.on_failure = self._store_failed
         self._outbox.on_room = self._room_changed
-        self._outbox.open()
+        return await patiently(asyncio.wrap_future(self._outbox.opening()), self._notifier, self._stop)
+
+    def _build_delivery(self) -> None:
+        """Make what is between the store and the broker."""
+        config, topics = self._config, self._topics
+        names = [subscriber.name for subscriber in config.subscribers]
         self._replays = Replays(self._outbox, topics, names, self._tombstone, self._publisher.wake)
         self._blobs = BlobDesk(
-            self._state / "blobs", config.blobs, self._outbox, address, topics,
-            seals=seals, packet_limit=lambda: self._publisher.max_packet_bytes,
+            self._state / "blobs", config.blobs, self._outbox, broker(config), topics,
+            seals=self._renderer.seals, packet_limit=lambda: self._publisher.max_packet_bytes,
         )  # fmt: skip
         self._replays.on_blob_wanted = self._blobs.bulk.ask
 
     def _build_devices(self) -> None:
         """Make the devices, and what is asked of them."""
         config = self._config
-        digest_key = kept_bytes(self._state / "digest-key")
+        self._devices.digest_key = kept_bytes(self._state / "digest-key")
         self._hotplug = Hotplug(self._devices, self._state / "units.json")
-        for device in config.devices:
-            if device.enabled:
-                make = functools.partial(_make, device, digest_key, self._hotplug)
-                self._devices[device.name] = Supervisor(device.name, make, self._accept, self._announcer.device)
+        self._devices.changed, self._devices.ended = self._announcer.device, self._ended
+        self._devices.on_ready, self._devices.plugged = self._hotplug.identify, self._hotplug.found
+        self._plan = self._devices.plan(config.devices)
         self._commands = Commands(
             self._devices, self._outbox, self._topics, self._publisher.send, gate(config, self._window_key.opened)
         )
         self._commands.window_commands = {"case-open": self._case.open, "case-close": self._case.close}
-        self._control = Control(Path(config.paths.run) / "control.sock", self._announcer.snapshot)
+        parts = Parts(
+            self._devices, self._renderer, self._outbox, self._replays, self._publisher, self._blobs,
+            self._commands, self._announcer, self._health, self._window_key,
+        )  # fmt: skip
+        self._reloader: Reloader[Prepared] = Reloader(
+            self._reload_asked, config, self._load,
+            lambda new: prepare(parts, new), lambda new: put_to_use(parts, new),
+        )  # fmt: skip
+        self._control = Control(
+            Path(config.paths.run) / "control.sock", self._announcer.snapshot, self._reloader.answer
+        )
 
     def _watch(self) -> None:
         """Make what looks at all the rest."""
         config = self._config
         known = known_at_start(self._state, lab=config.window.lab)
-        health = HealthWatch(self._outbox, self._publisher, self._replays, self._blobs, config.mqtt, known)
-        self._announcer.attach(self._outbox, self._publisher, health)
+        self._health = HealthWatch(self._outbox, self._publisher, self._replays, self._blobs, config.mqtt, known)
+        self._announcer.attach(self._outbox, self._publisher, self._health)
         connections = {"mqtt": self._publisher, "bulk": self._blobs.bulk}
-        self._watchdog = Watchdog(self._state / STALLED, self._outbox, connections, health.problems)
-
-    def _sealer(self) -> Sealer | None:
-        """Return what seals personal bodies; the library is loaded only when some device needs it."""
-        if not any(device.personal for device in self._config.devices if device.enabled):
-            return None
-        from edge.sealing.provider import event_sealer  # 0.1 s and 10 MiB, not always needed
-
-        sealing, lab = self._config.sealing, self._config.window.lab
-        files = [Path(subscriber.key) for subscriber in self._config.subscribers if subscriber.key]
-        return event_sealer(sealing.provider, sealing.package, files, self._state / "lab-key.jwk" if lab else None)
+        self._watchdog = Watchdog(
+            self._state / STALLED, self._outbox, connections, self._devices.moves, self._health.problems
+        )
+        self._watchdog.fed = self._all_is_well
+        if self._notifier.watchdog_s is not None:
+            self._watchdog.look_s = min(self._watchdog.look_s, self._notifier.watchdog_s / 2)
 
     # -- running ------------------------------------------------------------------------------------
 
     async def _serve(self) -> int:
         threading.excepthook = self._thread_ended
         await self._control.start()
+        await self._devices.begin(self._plan)
         self._announcer.begin()
         self._publisher.start(self._outbox, self._replays)
         self._blobs.start()
         self._hotplug.start()
-        tasks = [asyncio.create_task(device.run(), name=name) for name, device in self._devices.items()]
-        tasks.append(asyncio.create_task(self._announcer.tell_health(), name="health"))
-        tasks.append(asyncio.create_task(self._watchdog.run(), name="watchdog"))
+        reloading = self._reloader.run(self._health.problems, self._notifier, self._summary)
+        parts = {"health": self._announcer.tell_health(), "watchdog": self._watchdog.run(), "reload": reloading}
+        tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
         for task in tasks:
             task.add_done_callback(self._ended)
+        self._notifier.ready(self._summary())
         _log.info("running", extra={"fields": {"devices": len(self._devices), "pid": os.getpid()}})
         try:
             await self._stop.wait()
         finally:
-            await self._shut_down(tasks)
+            self._notifier.stopping()
+            await self._shut_down([*tasks, *self._devices.tasks()])
         if self._failure is not None:
             _log.error(str(self._failure), extra={"fields": {"code": self._failure.code}})
         return 1 if self._failure else 0
+
+    def _all_is_well(self) -> None:
+        """Tell systemd that everything moves."""
+        self._notifier.alive()
+        if self._notifier.active:
+            self._notifier.status(self._summary())
+
+    def _summary(self) -> str:
+        problems = self._health.problems.found() if self._notifier.active else ()
+        states = [device.current.state for device in self._devices.values()]
+        return summary(states, self._publisher.link, self._outbox.depth, problems)
 
     async def _shut_down(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         """Take everything down within a second, whatever hangs; what hangs is left to the end of the process."""
@@ -230,19 +256,16 @@ class Daemon:
     def _room_changed(self, trouble: NotTaken | None) -> None:
         """Close every device while nothing can be taken, so that none looks ready. Called in the store's thread."""
 
-        def hold() -> None:
-            for device in self._devices.values():
-                device.hold(trouble)
-
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(hold)
+            self._loop.call_soon_threadsafe(self._devices.hold, trouble)
 
     # -- events -------------------------------------------------------------------------------------
 
-    def _accept(self, device: Supervisor, events: Sequence[Payload], case: str | None) -> Sequence[Row]:
+    def _accept(
+        self, configured: Device, device: Supervisor, events: Sequence[Payload], case: str | None
+    ) -> Sequence[Row]:
         """Make a device's events durable. Called in its lane's thread."""
-        mode = self._configured[device.name].mode
-        mode = "simulated" if device.port.simulated and mode == "live" else mode
+        mode = "simulated" if device.port.simulated and configured.mode == "live" else configured.mode
         case = case or self._case.current
         drafts = [Draft(device.name, event, mode, case) for event in events]
         return self._blobs.intake.commit(device.port, drafts)
@@ -270,11 +293,3 @@ class Daemon:
             self._announcer.heard_status(message.payload)
         else:
             self._replays.heard(branch, rest[0], message.payload)
-
-
-def _make(device: Device, digest_key: bytes, hotplug: Hotplug) -> tuple[Driver, DevicePort]:
-    public = device.driver_type.public_traffic
-    port = DevicePort(device.name, device.address, digest_key, public_traffic=public, plugged=hotplug.found)
-    if device.driver_type.lane == "process":
-        return RemoteDriver(device.driver_type, device.settings, port), port
-    return device.driver_type(device.settings, port), port

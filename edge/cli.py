@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import importlib
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -22,6 +23,7 @@ _M_ARENA_MAX = -8  # malloc.h
 _TOOLS = {
     "status": "show what the running daemon says now",
     "watch": "show it live, until Ctrl-C",
+    "reload": "let the running daemon read its configuration anew",
     "init": "write this window's configuration, by a few questions, by flags, or from a site file",
     "discover": "list what is plugged in, the driver that fits, and the configuration lines to paste",
     "listen": "print events as a back office sees them",
@@ -80,7 +82,10 @@ def _run(chosen: argparse.Namespace) -> int:
     from edge.config import load
     from edge.lanes.confine import hide_memory, leave_no_dump
     from edge.lanes.spawn import SOCKETS
+    from edge.notify import Notifier
 
+    notifier = Notifier()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})  # a reload waits until there is something to reload
     leave_no_dump()
     if SOCKETS in os.environ:
         hide_memory()
@@ -94,7 +99,7 @@ def _run(chosen: argparse.Namespace) -> int:
         logs.get("config").warning("LAB MODE: not for citizens; what is sealed opens with a key of this PC")
 
     async def run() -> int:
-        return await Daemon(config).run()
+        return await Daemon(config, lambda: load(chosen.config), notifier).run()
 
     # what drivers print may hold what a device said; the log has a way of its own
     with open(os.devnull, "w") as out, contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):  # noqa: PTH123

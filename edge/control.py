@@ -1,18 +1,16 @@
-"""The control socket: how ``hall-edge status`` and ``watch`` ask the running daemon. A unix socket, read-only.
+"""The control socket: how ``hall-edge status``, ``watch`` and ``reload`` ask the running daemon. A unix socket.
 
 One JSON request a line, ``{"verb": "status"}``; one JSON answer a line (``watch`` goes on until the caller
-leaves). Who asks is known from the kernel (``SO_PEERCRED``): root, the daemon's own user, and members of the
-socket's group may.
+leaves). Nothing can be changed here: ``reload`` only asks for the file that root has written to be read. Who asks
+is known from the kernel (``SO_PEERCRED``): root, the daemon's own user, and members of the socket's group may.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import grp
 import json
 import os
-import pwd
 import resource
 import socket
 import struct
@@ -28,16 +26,17 @@ _BACKLOG = 8  # so many callers are accepted at once
 _RESERVED_FDS = 16  # for devices, the store and the broker: callers are the first that are turned away
 _LINE_S = 5.0  # so long a caller may take for its line, or for reading ours
 _WATCH_S = 0.5
+_SO_PEERGROUPS, _MOST_GROUPS = 59, 256  # socket(7), not in Python's module; more groups: the caller is refused
 
-Snapshot = Callable[[], Awaitable[dict[str, Any]]]
+Answer = Callable[[], Awaitable[dict[str, Any]]]
 
 
 class Control:
     """Serves the socket at *path*."""
 
-    def __init__(self, path: Path, snapshot: Snapshot) -> None:
+    def __init__(self, path: Path, snapshot: Answer, reload: Answer | None = None) -> None:
         self.path = path
-        self._snapshot = snapshot
+        self._snapshot, self._reload = snapshot, reload
         self._server: asyncio.Server | None = None
         self._callers: set[asyncio.Task[None]] = set()
 
@@ -74,7 +73,7 @@ class Control:
         try:
             await self._converse(reader, writer)
         except EdgeError as error:
-            writer.write(_line({"error": {"code": error.code, "message": error.message}}))
+            writer.write(_line({"error": {"code": error.code, "message": error.message, "action": error.action}}))
         except (OSError, ValueError, TimeoutError):
             pass  # the caller left, or sent no line of ours
         except asyncio.CancelledError:  # ends here: on 3.11 asyncio complains of a cancelled conversation
@@ -88,6 +87,8 @@ class Control:
             await _say(writer, {"error": {"code": "SYS-104", "message": "this user may not ask the daemon"}})
         elif verb == "status":
             await _say(writer, await self._snapshot())
+        elif verb == "reload" and self._reload is not None:
+            await _say(writer, await self._reload())
         elif verb == "watch":
             last: dict[str, Any] = {}
             while True:
@@ -99,7 +100,7 @@ class Control:
                     await asyncio.wait_for(reader.read(1), _WATCH_S)
                     break  # whatever the caller says now, or that it leaves, ends it
         else:
-            await _say(writer, {"error": {"code": "SYS-105", "message": "unknown verb; known: status, watch"}})
+            await _say(writer, {"error": {"code": "SYS-105", "message": "unknown verb; known: reload, status, watch"}})
 
 
 def _crowded(writer: asyncio.StreamWriter) -> bool:
@@ -127,11 +128,13 @@ def _line(body: dict[str, Any]) -> bytes:
 
 
 def may_ask(peer: socket.socket, path: Path) -> bool:
-    """Return whether the process at the other end may use the socket at *path*."""
-    _, uid, gid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+    """Return whether the process at the other end may use the socket at *path*.
+
+    Its groups are asked of the kernel, not of ``/etc/group``: in a unit with ``PrivateUsers=`` others have no names.
+    """
+    size = struct.calcsize("3i")
+    _, uid, gid = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     if uid in (0, os.geteuid()):
         return True
-    group = path.stat().st_gid
-    with contextlib.suppress(KeyError):
-        return gid == group or pwd.getpwuid(uid).pw_name in grp.getgrgid(group).gr_mem
-    return False
+    more = peer.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _MOST_GROUPS * struct.calcsize("I"))
+    return path.stat().st_gid in (gid, *struct.unpack(f"{len(more) // struct.calcsize('I')}I", more))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge.blobs.rows import StoredBlob
+from edge.decoders import json_decoder
 from edge.delivery.topics import Topics
 from edge.errors import EdgeError
 from edge.events import Envelope, Payload
@@ -28,6 +28,10 @@ MAX_EVENT_BYTES = 32 * 1024
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _CLOCK_CHECK_S = 30.0
 _STA_UNSYNC = 0x0040
+TIMESYNCD = Path("/run/systemd/timesync/synchronized")
+"""Touched whenever systemd-timesyncd has set the clock."""
+_TRUSTED_S = 9 * 3600  # by then the kernel counts an error of 16 s, and gives up
+_MINUTE_S = 60.0
 
 
 class BadPayload(EdgeError):
@@ -67,7 +71,7 @@ class EnvelopeRenderer:
         self._urn = f"urn:hall:{hall}:{window}"
         self._lab = lab
         self._sealer = sealer
-        self._kept_ms = (kept or Kept()).by_class
+        self._kept = kept or Kept()
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         self._clock = ClockWatch()
 
@@ -75,6 +79,16 @@ class EnvelopeRenderer:
     def boot(self) -> str:
         """The kernel's boot id: tells which ``mono`` values belong together."""
         return self._boot
+
+    @property
+    def seals(self) -> bool:
+        """Whether there is somebody to seal personal data to."""
+        return self._sealer is not None
+
+    def renew(self, sealer: Sealer | None, kept: Kept) -> None:
+        """Seal to other keys from now on (``None``: to the same), and say for how long events are kept."""
+        self._sealer = sealer or self._sealer
+        self._kept = kept
 
     def render(self, draft: Draft, seq: int, epoch: int) -> Row:
         """Return the row of *draft*; raises :class:`BadPayload`."""
@@ -114,7 +128,8 @@ class EnvelopeRenderer:
         )
 
     def _seal(self, envelope: Envelope, full: bytes, suffix: str, time_ns: int) -> bytes:
-        if self._sealer is None:
+        sealer = self._sealer
+        if sealer is None:
             raise BadPayload("a personal event, and nobody to seal it to", code="DRV-103")
         plain = msgspec.json.encode(msgspec.structs.replace(envelope, data=msgspec.Raw(full)))
         aad = {
@@ -123,25 +138,20 @@ class EnvelopeRenderer:
             "seq": envelope.seq,
             "topic": self._topics.sealed(suffix),
             "type": envelope.type,
-            "exp": rfc3339(time_ns + self._kept_ms[envelope.class_] * 1_000_000),
+            "exp": rfc3339(time_ns + self._kept.by_class[envelope.class_] * 1_000_000),
         }
-        return self._sealer.seal(plain, msgspec.json.encode(aad))
+        return sealer.seal(plain, msgspec.json.encode(aad))
 
 
 def _checked(payload: Payload) -> bytes:
     """Return *payload* as JSON if it is what its type says (a struct's constructor checks nothing)."""
     try:
         data = msgspec.json.encode(payload, enc_hook=reveal)
-        _decoder(type(payload)).decode(data)
+        json_decoder(type(payload)).decode(data)
     except (msgspec.ValidationError, TypeError, ValueError, OverflowError) as error:
         where = str(error).rpartition("`")[0].rpartition("`")[2] or "?"
         raise BadPayload(f"{payload!r} does not fit the vocabulary at {where}") from None
     return data
-
-
-@functools.cache
-def _decoder(type_: type[Payload]) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(type_)
 
 
 def uuid7(time_ns: int) -> str:
@@ -170,18 +180,30 @@ class _Timex(ctypes.Structure):
 
 
 class ClockWatch:
-    """Asks the kernel (``adjtimex``), at most every 30 s, whether the wall clock is synchronised."""
+    """Knows whether a time service keeps the wall clock; looks at most every 30 s."""
 
     def __init__(self) -> None:
         self._asked = float("-inf")
         self._synced = False
 
     def synced(self) -> bool:
-        """Return whether the kernel's clock is under the control of a time service."""
+        """Return whether the kernel's clock is under the control of a time service.
+
+        The kernel says so (``adjtimex``). In a unit with ``ProtectClock=`` it refuses: then timesyncd's word counts.
+        """
         now = time.monotonic()
         if now - self._asked > _CLOCK_CHECK_S:
             self._asked = now
             timex = _Timex()
-            ctypes.CDLL(None).adjtimex(ctypes.byref(timex))
-            self._synced = not timex.status & _STA_UNSYNC
+            answered = ctypes.CDLL(None).adjtimex(ctypes.byref(timex)) >= 0
+            self._synced = not timex.status & _STA_UNSYNC if answered else _set_lately()
         return self._synced
+
+
+def _set_lately() -> bool:
+    """Return whether systemd-timesyncd has set the clock so lately that the kernel would still trust it."""
+    try:
+        age_s = time.time() - TIMESYNCD.stat().st_mtime
+    except OSError:  # it has not yet, or another service is used
+        return False
+    return -_MINUTE_S < age_s < _TRUSTED_S

@@ -82,8 +82,12 @@ class HealthWatch:
     ) -> None:  # fmt: skip
         """*known* are the problems that last as long as the daemon: see :func:`known_at_start`."""
         self._outbox, self._publisher, self._replays, self._blobs = outbox, publisher, replays, blobs
-        certificates = {"certificate": mqtt.certificate, "ca": mqtt.ca}
-        self.problems = Problems(outbox, publisher, replays, blobs, certificates=certificates, fixed=known)
+        self.problems = Problems(outbox, publisher, replays, blobs, fixed=known)
+        self.renew(mqtt)
+
+    def renew(self, mqtt: Mqtt) -> None:
+        """Look after the certificates that *mqtt* names from now on."""
+        self.problems.watch({"certificate": mqtt.certificate, "ca": mqtt.ca})
 
     def ladder(self) -> Ladder:
         """Return how far the events of this epoch have come."""

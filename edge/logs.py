@@ -1,5 +1,7 @@
 """Structured logs on standard error, one record a line, for people (text) and machines (JSON).
 
+Where standard error is the journal, records go to it with their fields (:mod:`edge.journal`).
+
 A record is a fixed English message plus typed fields; the device's name is in every record of a device.
 Fields may be numbers, booleans, short strings of ours, paths and codes. A value of any other type is shown as
 ``<type>``: a citizen's data has types of its own (``edge.events``) and so cannot slip through.
@@ -15,8 +17,9 @@ import sys
 import warnings
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
+from edge import journal
 from edge.log_output import LineOutput, occupy_standard
 from edge.secret import Secret
 
@@ -73,6 +76,30 @@ def said(record: logging.LogRecord) -> tuple[str, dict[str, str]]:
     return template, {"library": record.name, "at": at}
 
 
+class _Said(NamedTuple):
+    """What is logged of a record."""
+
+    part: str
+    message: str
+    fields: dict[str, str | int | float | bool | None]
+
+    @property
+    def line(self) -> str:
+        """The record for people, without its time and level."""
+        return f"{self.part}: {self.message}" + "".join(
+            f" {key}={_quoted(value)}" for key, value in self.fields.items()
+        )
+
+
+def _said(record: logging.LogRecord) -> _Said:
+    given: Mapping[str, object] = getattr(record, "fields", {})
+    message, more = said(record)
+    fields = {key: shown(value) for key, value in {**given, **more}.items()}
+    if record.exc_info and record.exc_info[1] is not None:
+        fields["where"] = where(record.exc_info[1])
+    return _Said(record.name.removeprefix("hall-edge."), message, fields)
+
+
 class _Formatter(logging.Formatter):
     """``text``: ``time level part message key=value``; ``json``: one object a line."""
 
@@ -81,18 +108,13 @@ class _Formatter(logging.Formatter):
         self._as_json = as_json
 
     def format(self, record: logging.LogRecord) -> str:
-        given: Mapping[str, object] = getattr(record, "fields", {})
-        message, more = said(record)
-        fields = {key: shown(value) for key, value in {**given, **more}.items()}
+        found = _said(record)
         stamp = datetime.fromtimestamp(record.created).astimezone().isoformat(timespec="milliseconds")
-        head = {"time": stamp, "level": record.levelname.lower(), "part": record.name.removeprefix("hall-edge.")}
-        if record.exc_info and record.exc_info[1] is not None:
-            fields["where"] = where(record.exc_info[1])
+        level = record.levelname.lower()
         if self._as_json:
-            head["message"] = message
-            return json.dumps({**head, **fields, **head}, ensure_ascii=False)
-        pairs = "".join(f" {key}={_quoted(value)}" for key, value in fields.items())
-        return f"{stamp} {head['level']:7} {head['part']}: {message}{pairs}"
+            head = {"time": stamp, "level": level, "part": found.part, "message": found.message}
+            return json.dumps({**head, **found.fields, **head}, ensure_ascii=False)
+        return f"{stamp} {level:7} {found.line}"
 
 
 def _quoted(value: object) -> str:
@@ -117,25 +139,60 @@ def where(error: BaseException) -> str:
     return f"{type(error).__name__} at " + " > ".join(frames)
 
 
-class _LineHandler(logging.Handler):
-    """Hands each record to a :class:`LineOutput`, which never waits."""
+class _Output(Protocol):
+    """Takes records without ever waiting; counts those that it could not pass on."""
 
-    def __init__(self, output: LineOutput) -> None:
-        super().__init__()
-        self.output = output
+    lost: int
+
+    def catch_up(self) -> bool: ...
+    def close(self) -> None: ...
+
+
+class _OutputHandler(logging.Handler):
+    """Hands each record to an output that never waits."""
+
+    output: _Output
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self.output.write(self.format(record))
+            self.hand_over(record)
         except Exception:  # noqa: BLE001  # a record that cannot be formatted stops nobody
             self.handleError(record)
+
+    def hand_over(self, record: logging.LogRecord) -> None:
+        raise NotImplementedError
+
+
+class _LineHandler(_OutputHandler):
+    """Writes each record as a line."""
+
+    def __init__(self, output: LineOutput) -> None:
+        super().__init__()
+        self.output: LineOutput = output
+
+    def hand_over(self, record: logging.LogRecord) -> None:
+        self.output.write(self.format(record))
+
+
+class _JournalHandler(_OutputHandler):
+    """Sends each record with its fields to the journal; as its message a line, or with ``json`` an object."""
+
+    def __init__(self, output: journal.JournalOutput) -> None:
+        super().__init__()
+        self.output: journal.JournalOutput = output
+        self.as_json = False
+
+    def hand_over(self, record: logging.LogRecord) -> None:
+        found = _said(record)
+        message = self.format(record) if self.as_json else found.line
+        self.output.write(journal.datagram(record.levelno, message, {"part": found.part, **found.fields}))
 
 
 def lost() -> int:
     """Return how many lines nobody took, until lines are taken again."""
     count = 0
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, _LineHandler):
+        if isinstance(handler, _OutputHandler):
             with handler.lock or contextlib.nullcontext():
                 handler.output.catch_up()
                 count += handler.output.lost
@@ -143,9 +200,13 @@ def lost() -> int:
 
 
 def _handler() -> logging.Handler:
-    """Return what writes to standard error, also where that is closed or no descriptor (in tests)."""
+    """Return what takes the records, also where standard error is closed or no descriptor (in tests)."""
     try:
-        return _LineHandler(LineOutput(sys.stderr.fileno() if sys.stderr is not None else 2))
+        fd = sys.stderr.fileno() if sys.stderr is not None else 2
+        if journal.is_journal(fd):
+            with contextlib.suppress(OSError):  # then as lines: the journal takes those, too
+                return _JournalHandler(journal.JournalOutput(journal.SOCKET))
+        return _LineHandler(LineOutput(fd))
     except (OSError, ValueError):
         return logging.StreamHandler(sys.stderr)
 
@@ -154,16 +215,23 @@ def set_up(level: str = "info", *, as_json: bool = False) -> None:
     """Send all records to standard error. Foreign libraries are heard from WARNING on."""
     occupy_standard()
     logging.addLevelName(TRAFFIC, "TRAFFIC")
-    handler = _handler()
-    handler.setFormatter(_Formatter(as_json=as_json))
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_handler()]
     root.setLevel(logging.WARNING)
-    logging.getLogger("hall-edge").setLevel(TRAFFIC if level == "traffic" else _LEVELS[level])
+    adjust(level, as_json=as_json)
     logging.raiseExceptions = False  # it would print what could not be formatted, and the message with it
     sys.excepthook = _uncaught
     sys.unraisablehook = _unraisable
     warnings.showwarning = _warned
+
+
+def adjust(level: str, *, as_json: bool) -> None:
+    """Log from *level* on, and in that form, from now on."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_Formatter(as_json=as_json))
+        if isinstance(handler, _JournalHandler):
+            handler.as_json = as_json
+    logging.getLogger("hall-edge").setLevel(TRAFFIC if level == "traffic" else _LEVELS[level])
 
 
 def _uncaught(_type: type[BaseException], error: BaseException, _trace: object) -> None:

@@ -43,6 +43,8 @@ CODES: Mapping[str, str] = {
     "SYS-153": "{count} events were never confirmed and have expired",
     "SYS-154": "{count} events were damaged on the disk",
     "SYS-155": "the store is an older copy of itself: a back office has events that it never gave out",
+    "SYS-160": "the configuration on the disk is refused, and the one before is still in use: {what}",
+    "SYS-161": "the configuration on the disk counts only after a restart, because of {what}",
 }
 """What each code says; see :func:`problem`."""
 ACTIONS: Mapping[str, str] = {
@@ -62,13 +64,15 @@ ACTIONS: Mapping[str, str] = {
     "SYS-153": "their numbers and ids came as tombstones; start the back office earlier, or lengthen [retention]",
     "SYS-154": "check the disk (dmesg, smartctl); their numbers came as tombstones",
     "SYS-155": "find what puts the disk back (a restored backup, a restore card), and keep the state folder out of it",
+    "SYS-160": "correct it, and reload: with this one the daemon would not start; hall-edge check shows all of it",
+    "SYS-161": "restart when it suits: systemctl restart hall-edge",
 }
 """The one thing to do."""
 
 SILENT_S = 300.0
 """A registered subscriber for which events wait may be silent for so long."""
 STORE_S = 5.0
-_NOTICES = frozenset({"SYS-145", "SYS-146", "SYS-147", "SYS-151", "SYS-153", "MQT-143"})
+_NOTICES = frozenset({"SYS-145", "SYS-146", "SYS-147", "SYS-151", "SYS-153", "SYS-161", "MQT-143"})
 _FULL_PERCENT = (95, 80, 50)
 _FULL = 95  # from here on somebody is needed
 _CERTIFICATES_S = 3600.0
@@ -127,12 +131,18 @@ class Problems:
         self._silence: dict[str, _Silence] = {}
         self.store_silent_s = 0.0
         """For how long the store owes an answer; the watchdog's to write."""
+        self.configuration: tuple[HealthProblem, ...] = ()
+        """What is wrong with the configuration that was to be loaded last."""
+
+    def watch(self, certificates: Mapping[str, str | None]) -> None:
+        """Look at these files from now on."""
+        self._certificates, self._endings_at = certificates, float("-inf")
 
     def found(self) -> tuple[HealthProblem, ...]:
         """Return what is wrong now, the gravest first."""
         return (
-            *self._store(), *self._link(), *self._ending(), *self._delivery(), *self._clocks(), *self._log(),
-            *self._fixed,
+            *self._store(), *self._link(), *self.configuration, *self._ending(), *self._delivery(), *self._clocks(),
+            *self._log(), *self._fixed,
         )  # fmt: skip
 
     def _store(self) -> Iterator[HealthProblem]:
@@ -196,7 +206,9 @@ class Problems:
     def _listen(self) -> Iterator[float | None]:
         """Note what every registered subscriber has said since we looked last; yield when that was."""
         now, head = self._clock(), self._outbox.head
-        for name, said in self._replays.acks.items():
+        acks = self._replays.acks
+        self._silence = {name: silence for name, silence in self._silence.items() if name in acks}
+        for name, said in acks.items():
             before = self._silence.get(name)
             if before is None or before.said != said:
                 heard_at = None if before is None else now

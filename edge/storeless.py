@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,11 @@ from edge.control import Control
 from edge.delivery.publisher import Publisher
 from edge.delivery.topics import Topics
 from edge.delivery.transport import Message, broker_address
-from edge.errors import StoreError
+from edge.errors import EdgeError, StoreError
 from edge.health import process_figures, stamp
+from edge.notify import Notifier, keep_alive
+from edge.reload import CODES
+from edge.watchdog import LIMIT_S
 from edge.wire import (
     DeviceStatus,
     DiskHealth,
@@ -45,9 +49,9 @@ _log = logs.get("store")
 class Storeless:
     """Keeps the retained states true until the store can be opened. In the event loop."""
 
-    def __init__(self, config: Config, boot: str, epoch: int) -> None:
+    def __init__(self, config: Config, boot: str, epoch: int, notifier: Notifier) -> None:
         """*epoch* is that of the store, as far as it is known."""
-        self._config, self._boot, self._epoch = config, boot, epoch
+        self._config, self._boot, self._epoch, self._notifier = config, boot, epoch, notifier
         self._topics = Topics(config.window.hall, config.window.window)
         self._since = stamp()
         self._error: StoreError
@@ -57,22 +61,31 @@ class Storeless:
             lambda _message: None, lambda _seq, _reason: None,
         )  # fmt: skip
 
-    async def wait(self, error: StoreError, probe: Callable[[], Awaitable[None]], stop: asyncio.Event) -> bool:
-        """Try *probe* every few seconds; return whether it has worked, ``False`` when *stop* was set first."""
+    async def wait(
+        self, error: StoreError, probe: Callable[[], Awaitable[None]], stop: asyncio.Event, reload: asyncio.Event
+    ) -> bool:
+        """Try *probe* every few seconds; return whether it has worked, ``False`` when *stop* was set first.
+
+        *reload* is set when somebody wants the configuration to be read anew: that waits for the store, too.
+        """
         self._error = error
         _log.error("no store: nothing is accepted", extra={"fields": {"code": error.code, "why": error.message}})
         self._tell()
         self._publisher.start()
-        control = Control(Path(self._config.paths.run) / "control.sock", self._snapshot)
+        self._reload = reload
+        control = Control(Path(self._config.paths.run) / "control.sock", self._snapshot, self._reload_later)
+        feeding = asyncio.create_task(keep_alive(self._notifier, self._stalled))
         opened = False
         try:
             await control.start()
+            self._notifier.ready(self._line())
             while not opened and not stop.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), RETRY_S)
                     break
                 opened = await self._opened(probe)
         finally:
+            feeding.cancel()
             await control.stop()
             if opened:
                 self._publisher.end(_END_S)
@@ -88,6 +101,7 @@ class Storeless:
                 _log.error(error.message, extra={"fields": {"code": error.code}})
             self._error = error
             self._tell()
+            self._notifier.status(self._line())
             return False
         _log.info("there is a store again")
         return True
@@ -123,6 +137,19 @@ class Storeless:
             },
             "health": msgspec.to_builtins(health),
         }  # fmt: skip
+
+    async def _reload_later(self) -> dict[str, Any]:
+        self._reload.set()
+        raise EdgeError(CODES["SYS-164"], code="SYS-164", action=self._error.action)
+
+    def _line(self) -> str:
+        """Return what systemd shows."""
+        return f"no store, nothing is accepted: {self._error.code}"
+
+    def _stalled(self) -> str | None:
+        """Return what makes no progress: here only the connection could, and the loop, which asks."""
+        moved = self._publisher.moved
+        return "mqtt" if moved is not None and time.monotonic() - moved > LIMIT_S else None
 
     def _unusable(self) -> DeviceStatus:
         error = self._error

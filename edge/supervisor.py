@@ -18,13 +18,13 @@ import asyncio
 import contextlib
 import logging
 import math
-import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from edge import logs
+from edge.backoff import backoff_s
 from edge.device_state import FLAPPING, USABLE, DeviceState, Notice
 from edge.driver import DeviceInfo, Driver
 from edge.errors import DeviceAbsent, DeviceAttention, DeviceError, DeviceLost, EdgeError, JobCancelled
@@ -36,10 +36,6 @@ from edge.port import DevicePort
 from edge.store.outbox import Row
 from edge.wire import State
 
-_BACKOFF_S = (0.5, 30.0)
-# Whoever takes out jammed paper does not wait for half a minute; and of some devices only opening tells that they are
-# there.
-_LONGEST_S = {"attention": 1.5, "absent": 1.0}
 _LOOK_S = 0.2  # how often an absent device's node is looked for
 STEADY_S = 3.0  # ready for so long: the next failure starts with the shortest back-off again
 _OWN_ERROR_S = 0.3  # how long a pulled device's own link has to say so itself, more exactly
@@ -62,8 +58,9 @@ class Supervisor:
         self.info: DeviceInfo | None = None
         self.driver, self.port = make()
         self.current = DeviceState("starting", clock())
-        self.failures = 0
-        self.bugs = 0
+        self.failures = self.bugs = 0
+        self.moved = 0.0
+        """When its own watch last turned, on the monotonic clock: that goes on while a driver hangs; 0: not yet."""
         self.usb_serial: str | None = None
         """The serial number of its USB device, as far as one is known."""
         self.on_ready: Callable[[Supervisor], None] = lambda _: None
@@ -108,7 +105,7 @@ class Supervisor:
                 await self._pause()
                 self._renew()
         finally:
-            await self._drop_lane(JobCancelled("the daemon stops"))
+            await self._drop_lane(JobCancelled("the daemon, or its configuration, gives the device up"))
 
     def start(self, job: DeviceJob) -> None:
         """Hand *job* to the driver; the caller has checked :attr:`usable`."""
@@ -161,7 +158,7 @@ class Supervisor:
         self._lane = ThreadLane(
             self.name, self.driver, self.port, lambda events, case: self._accept(self, events, case)
         )
-        self._lane.on_change = self._look_busy
+        self._lane.on_change, self._lane.on_watch = self._look_busy, self._turned
         self.info, pulled = await self._opened(self._lane)
         self.port.simulated = self.port.simulated or self.info.simulated
         waiting = self.driver.proof_s is not None and self.port.last_proof is None
@@ -221,6 +218,9 @@ class Supervisor:
         """Enter a usable state, with what should be known of it."""
         self._enter(state, *(FLAPPING if self._flapping.active else self._notice or ()))
 
+    def _turned(self) -> None:
+        self.moved = time.monotonic()
+
     def _look_busy(self) -> None:
         if self._lane is not None and self.usable:
             self._works("busy" if self._lane.busy else "ready")
@@ -259,12 +259,11 @@ class Supervisor:
 
     async def _pause(self) -> None:
         """Wait before the next try: for the back-off, and until the device's node is there."""
-        # jittered, so that the devices of a hub do not come back at the same moment
-        longest = _LONGEST_S.get(self.current.state, _BACKOFF_S[1])
-        delay = min(longest, _BACKOFF_S[0] * 2 ** min(self.failures - 1, 6)) * random.uniform(0.5, 1.0)  # noqa: S311
         start = self._clock()
-        end = start + (self._flapping.pause_s if self._flapping.active else delay)
+        pause_s = self._flapping.pause_s if self._flapping.active else backoff_s(self.current.state, self.failures)
+        end = start + pause_s
         while not self.port.present() or self._clock() < end:
+            self._turned()
             self._flapping.calm()
             if self._poked or not self.port.present():
                 self.failures, end = 0, start + self._flapping.pause_s  # what is plugged in again is a new start
@@ -294,6 +293,8 @@ class Supervisor:
     async def _drop_lane(self, why: EdgeError) -> None:
         lane, self._lane = self._lane, None
         if lane is not None:
-            await lane.close(why)
-            if not lane.abandoned:
-                self.port.release()
+            try:
+                await lane.close(why)
+            finally:  # also when whoever closes is cancelled
+                if not lane.abandoned:
+                    self.port.release()

@@ -1,10 +1,13 @@
 """Ends a daemon that hangs, so that systemd starts a healthy one: nothing accepted is lost by that.
 
 Fed by proof of progress, not by a timer: the event loop turns, the store answers, every connection's thread comes
-back to its connection. Where one of them makes none for 15 s, the stacks of all threads (files, lines and names of
-functions, no values) go to ``stalled.txt`` in the state folder and the process ends. The alarm itself is C code
-(:mod:`faulthandler`) and needs nothing of the interpreter: it also ends one whose lock a library never gives back.
-Drivers have watchers of their own (``edge.lanes``).
+back to its connection, every device is looked after by the watch of its lane (a driver that hangs is that watch's
+business: it is abandoned and replaced). Where one of them makes none for 15 s, the stacks of all threads (files, lines
+and names of functions, no values) go to ``stalled.txt`` in the state folder and the process ends. The alarm itself is C
+code (:mod:`faulthandler`) and needs nothing of the interpreter: it also ends one whose lock a library never gives back.
+
+systemd is told that all is well only when it is. Its patience (``WatchdogSec=``) is longer than ours, so that the
+stacks are kept: it is for what even the alarm cannot end.
 """
 
 from __future__ import annotations
@@ -41,12 +44,20 @@ class Watchdog:
     """Watches the daemon from :meth:`run` on, until :meth:`stop`."""
 
     def __init__(
-        self, path: Path, outbox: Outbox, connections: Mapping[str, Connection], problems: Problems,
+        self, path: Path, outbox: Outbox, connections: Mapping[str, Connection],
+        lanes: Callable[[], Mapping[str, float]], problems: Problems,
         *, clock: Callable[[], float] = time.monotonic, end: Callable[[int], object] = os._exit,
     ) -> None:  # fmt: skip
-        """*path* is where the stacks go."""
-        self._outbox, self._connections, self._problems = outbox, connections, problems
+        """*path* is where the stacks go; *lanes* tells when each device was last looked after."""
+        self.fed: Callable[[], None] = lambda: None
+        """Called whenever everything moves."""
+        self.look_s = _LOOK_S
+        """How often that is looked at."""
+        self._outbox, self._connections, self._lanes, self._problems = outbox, connections, lanes, problems
         self._clock, self._end = clock, end
+        self._looked_at = clock()
+        self._awake_s = 0.0
+        self._seen: dict[str, tuple[float, float]] = {}
         self._dump = path.open("w", encoding="utf-8")
         self._asked: Future[None] | None = None
         self._asked_at = 0.0
@@ -59,7 +70,9 @@ class Watchdog:
                 _log.error("a part of the daemon hangs: it ends", extra={"fields": {"code": "SYS-151", "hung": what}})
                 faulthandler.dump_traceback(self._dump)
                 self._end(EXIT_STALLED)
-            await asyncio.sleep(_LOOK_S)
+            else:
+                self.fed()
+            await asyncio.sleep(self.look_s)
 
     def stop(self) -> None:
         """End the watch."""
@@ -77,6 +90,23 @@ class Watchdog:
         for name, connection in self._connections.items():
             moved = connection.moved
             if moved is not None and now - moved > LIMIT_S:
+                return name
+        return self._unwatched(now)
+
+    def _unwatched(self, now: float) -> str | None:
+        """Return the name of a device that nobody looks after any more.
+
+        Time counts only while this loop turns, for their watches live in it, too: after it stood still, all are late.
+        """
+        self._awake_s += min(now - self._looked_at, 2 * self.look_s)
+        self._looked_at = now
+        moves = self._lanes()
+        self._seen = {name: seen for name, seen in self._seen.items() if name in moves}
+        for name, moved in moves.items():
+            seen = self._seen.get(name)
+            if seen is None or seen[0] != moved:
+                self._seen[name] = (moved, self._awake_s)
+            elif self._awake_s - seen[1] > LIMIT_S:
                 return name
         return None
 

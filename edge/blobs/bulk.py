@@ -36,8 +36,7 @@ class Bulk(Connection):
     """Owns the bulk thread, which begins with the first blob. Public methods may be called from any thread."""
 
     def __init__(self, address: BrokerAddress, topics: Topics, files: BlobFiles, outbox: Outbox) -> None:
-        own = replace(address, client_id=address.client_id + _SUFFIX)
-        super().__init__("bulk", own, lambda: None, lambda _message: None, ())
+        super().__init__("bulk", _own(address), lambda: None, lambda _message: None, ())
         self.answers = Answers(outbox, topics, files, self.wake, self._handed)
         self.before_pause = files.sweep
         self._topics, self._files, self._outbox = topics, files, outbox
@@ -48,6 +47,12 @@ class Bulk(Connection):
         self._unanswered: deque[Message] = deque()
         self._answers_next = False
         self._starting = threading.Lock()
+
+    def renew(self, address: BrokerAddress) -> None:
+        """Use another broker, or another way to it, from now on."""
+        own = _own(address)
+        if own != self._address:
+            self.go_to(own)
 
     def changed(self, gone: list[str]) -> None:
         """Hear that there are new blobs, or that those named *gone* are to be removed."""
@@ -87,6 +92,7 @@ class Bulk(Connection):
             self._files.sweep()
             transport.pass_once(0.1 if self._flights.retrying else _IDLE_S)
             self._read_acks(transport)
+            self._look_for_move()
             for seq, parts in self._plan.progress(self._flights.brokered, _NOTE_PARTS):
                 self._note(seq, parts)
         for seq, parts in self._plan.progress(self._flights.brokered, 1):
@@ -177,3 +183,8 @@ class Bulk(Connection):
             self._flights.begin(outgoing.last, 0)
         seq = outgoing.blob.seq
         self._outbox.call(lambda db: self._outbox.blobs.park(db, seq, why))
+
+
+def _own(address: BrokerAddress) -> BrokerAddress:
+    """Return *address* for a connection of its own."""
+    return replace(address, client_id=address.client_id + _SUFFIX)

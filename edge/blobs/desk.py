@@ -47,6 +47,12 @@ class BlobDesk:
         if self._outbox.blobs.waiting:
             self.bulk.changed([])
 
+    def renew(self, limits: Blobs, address: BrokerAddress, *, seals: bool) -> None:
+        """Go by a new configuration from now on."""
+        self._files.limit(limits.max_mb, limits.reserve_mb)
+        self.intake.seals = seals
+        self.bulk.renew(address)
+
     def health(self) -> BlobsHealth:
         """Return what ``health`` says about blobs."""
         table, bulk = self._outbox.blobs, self.bulk

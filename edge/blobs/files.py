@@ -42,9 +42,13 @@ class BlobFiles:
         self.folder = folder
         self.bytes = 0
         """What all files hold together."""
-        self._max_bytes, self._reserve_bytes = max_mb * _MEGABYTE, reserve_mb * _MEGABYTE
+        self.limit(max_mb, reserve_mb)
         self._lock = threading.Lock()
         self._doomed: deque[str] = deque()
+
+    def limit(self, max_mb: int, reserve_mb: int) -> None:
+        """Use so much of the disk from now on, and leave so much of it free."""
+        self._max_bytes, self._reserve_bytes = max_mb * _MEGABYTE, reserve_mb * _MEGABYTE
 
     def begin(self, known: Iterable[StoredBlob]) -> list[StoredBlob]:
         """Delete files of no accepted event (a crash came first); return the blobs whose file is not whole."""

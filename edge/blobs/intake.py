@@ -33,7 +33,8 @@ class BlobIntake:
         self, files: BlobFiles, outbox: Outbox, *, seals: bool, packet_limit: Callable[[], int | None]
     ) -> None:
         """*seals*: there is somebody to seal personal data to. *packet_limit*: what the broker takes at most."""
-        self._files, self._outbox, self._seals, self._packet_limit = files, outbox, seals, packet_limit
+        self.seals = seals
+        self._files, self._outbox, self._packet_limit = files, outbox, packet_limit
 
     def commit(self, port: BlobPort, drafts: Sequence[Draft]) -> list[Row]:
         """Make *drafts* durable in one transaction, blobs included; raises what either of them does not allow."""
@@ -60,7 +61,7 @@ class BlobIntake:
         data = _handed_over(port, payload)
         keyed = msgspec.structs.replace(payload, blob_key=new_blob_key())
         sealed = "blob_key" in keyed.hidden()
-        if sealed and not self._seals:
+        if sealed and not self.seals:
             raise BadPayload("a personal picture, and nobody to seal it to", code="DRV-103")
         blob = self._files.take(payload.blob, data, self._part_size(), keyed.blob_key if sealed else None)
         taken.append(blob)

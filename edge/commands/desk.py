@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -66,10 +66,11 @@ class Commands:
         self.refused: Counter[str] = Counter()
         """Requests that were not accepted, by code."""
         self._devices, self._outbox, self._topics = devices, outbox, topics
-        self._send, self._gate = send, gate
+        self.gate = gate
+        self._send = send
         self._auditor = Auditor(lambda draft: outbox.commit_soon([draft]))
         self._running: dict[str, _Running] = {}
-        self._waiting: dict[str, list[DeviceJob]] = {name: [] for name in devices}
+        self._waiting: defaultdict[str, list[DeviceJob]] = defaultdict(list)
         self._done: OrderedDict[str, bytes] = OrderedDict(outbox.call(answers.load).result())
         self._heard = self._handled = 0  # the one counts in the MQTT thread, the other in the event loop
         self._storing = 0
@@ -95,7 +96,7 @@ class Commands:
         reply = self._replier(message)
         name = (message.response_topic or "").rpartition("/")[2]
         with self._refusing(reply, name):
-            admitted = self._gate.admit(message, device, command)
+            admitted = self.gate.admit(message, device, command)
             if self._seen(admitted.asked, reply):
                 return
             if admitted.nonce is None:

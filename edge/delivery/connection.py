@@ -25,8 +25,13 @@ _REFUSED_S = (
     30.0  # at first; the broker does not want us, or another one has our name: nothing that mends itself in seconds
 )
 _STEADY_S = 5.0  # a connection that lasts so long: the next break starts with the shortest back-off again
+_LONGEST_TRY_S = 30.0  # name, connection, TLS, MQTT and subscription, each with its own limit
 _UNSAID = 0x80  # the reason of a broker that hangs up without one
 _BLAMES = frozenset({0x81, 0x82, 0x83, 0x87, 0x90, 0x95, 0x99})  # a DISCONNECT over something it was sent
+
+
+class _Moved(Exception):
+    """The connection ends because the configuration names another broker, or another way to it."""
 
 
 class Connection(ABC):
@@ -50,8 +55,9 @@ class Connection(ABC):
         self.deaf: dict[str, float] = {}
         """Branches (``event``, ``sealed``) whose last PUBACK said that nobody is subscribed, and when it came."""
         self.moved: float | None = None
-        """When the thread last turned to its connection, on the monotonic clock; ``None``: it has none."""
-        self._address, self._will = address, will
+        """When its thread last turned to it, or will have at the latest (monotonic); ``None``: it does not run."""
+        self._address = self._connected_to = address
+        self._will = will
         self._on_message, self._subscriptions = on_message, subscriptions
         self.before_pause: Callable[[], None] = lambda: None
         """Called in the thread before it waits for its next try."""
@@ -66,6 +72,7 @@ class Connection(ABC):
         self._taken_before = 0  # what the broker had taken when it connected
         self._delay_s = _BACKOFF_S[0]
         self._stopping = threading.Event()
+        self._hurry = threading.Event()  # set: no pause before the next try
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -77,6 +84,7 @@ class Connection(ABC):
     def end(self, wait_s: float) -> None:
         """Let the thread finish; gives up after *wait_s*."""
         self._stopping.set()
+        self._hurry.set()
         self.wake()
         if self._thread.ident is not None:
             self._thread.join(wait_s * 0.7)
@@ -86,6 +94,12 @@ class Connection(ABC):
             wake_fd, self._wake_fd = self._wake_fd, -1
             if wake_fd >= 0:
                 os.close(wake_fd)
+
+    def go_to(self, address: BrokerAddress) -> None:
+        """Connect to *address* from now on, at once; without a goodbye, so that our last will says we have left."""
+        self._address = address
+        self._hurry.set()
+        self.wake()
 
     @abstractmethod
     def _serve(self, transport: Transport) -> None:
@@ -107,15 +121,17 @@ class Connection(ABC):
     def _run(self) -> None:
         while not self._stopping.is_set():
             began, connects = time.monotonic(), self.connects
-            transport = Transport(
-                self._address, self._will(), self._on_message, self._wake_fd, self._dialer, lambda: self._hopeless
-            )
+            self._hurry.clear()
+            self.moved = began + _LONGEST_TRY_S
+            transport = self._transport()
             try:
                 transport.connect(self._subscriptions)
                 self._connected(transport)
                 self._serve(transport)
                 transport.close()
-                return
+                break
+            except _Moved:
+                self.link, self.problem = "down", None
             except TransportError as error:
                 self._disconnected(error)
             except Exception as error:  # noqa: BLE001  # a bug of ours or of paho's: the thread must live
@@ -123,7 +139,24 @@ class Connection(ABC):
                 self._disconnected(TransportError(reason=0x83, code="MQT-199"))
             transport.drop()
             self.before_pause()
-            self._stopping.wait(self._pause_s(None if self.connects > connects else time.monotonic() - began))
+            pause_s = self._pause_s(None if self.connects > connects else time.monotonic() - began)
+            self.moved = time.monotonic() + pause_s
+            self._hurry.wait(pause_s)
+        self.moved = None
+
+    def _transport(self) -> Transport:
+        address = self._connected_to = self._address
+        if (self._dialer.host, self._dialer.port) != (address.host, address.port):
+            self._dialer = Dialer(address.host, address.port)
+        return Transport(
+            address, self._will(), self._on_message, self._wake_fd, self._dialer,
+            lambda: self._hopeless or self._address is not address,
+        )  # fmt: skip
+
+    def _look_for_move(self) -> None:
+        """End the connection when it is to be another one."""
+        if self._address is not self._connected_to and not self._stopping.is_set():
+            raise _Moved
 
     def _pause_s(self, tried_s: float | None) -> float:
         """Return how long to wait before the next try: less, if the last one took *tried_s* to fail."""
@@ -149,7 +182,7 @@ class Connection(ABC):
                 self._delay_s = _BACKOFF_S[0]
             if (guilty := self._guilty(error)) is not None:
                 self._refuse(guilty, error.reason or _UNSAID)
-        self.link, self.problem, self.moved = "down", error, None
+        self.link, self.problem = "down", error
 
     def _guilty(self, error: TransportError) -> int | None:
         """Return the event that has to be given up, if one is to blame for *error*."""

@@ -90,6 +90,12 @@ class Publisher(Connection):
             self._control.append(message)
             self.wake()
 
+    def renew(self, address: BrokerAddress, window: int) -> None:
+        """Use another broker, another way to it, or another window from now on; nothing is lost by that."""
+        self._window = window
+        if address != self._address:
+            self.go_to(address)
+
     def give_way(self) -> None:
         """Leave the broker to another client with our name, and say so. Called in the MQTT thread."""
         self._rival = True
@@ -121,6 +127,7 @@ class Publisher(Connection):
             if self._rival:
                 self._rival = False
                 raise taken_over()
+            self._look_for_move()
             self._settle()
         self._settle_at = 0.0
         self._settle()

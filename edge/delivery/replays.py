@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from edge.delivery.topics import Topics
 from edge.delivery.transport import Message
 from edge.errors import EdgeError
 from edge.events import StandsFor
-from edge.store.marks import read_marks
+from edge.store.marks import Mark, read_marks
 from edge.store.outbox import Buried, Outbox, Ranges, Row
 from edge.wire import Ack, BlobReplayRequest, ReplayRequest
 
@@ -63,6 +63,12 @@ class Replays:
         for name, upto, at in outbox.call(_last_acks).result():
             if name in self.acks:
                 self.acks[name] = LastAck(upto, at)
+
+    def renew(self, subscribers: Sequence[str], marks: Mapping[str, Mark]) -> None:
+        """Listen to *subscribers* from now on; *marks* tell what those confirmed that come back. Event loop."""
+        before = self.acks
+        known = {name: LastAck(mark.upto, mark.acked) for name, mark in marks.items()}
+        self.acks = {name: before.get(name) or known.get(name) or LastAck(0, None) for name in subscribers}
 
     def confirmed(self) -> int:
         """Return the ``seq`` that every registered subscriber has confirmed; 0 with none registered."""
@@ -136,8 +142,11 @@ class Replays:
 
     def _confirmed(self, subscriber: str, ack: Ack) -> None:
         """Delete what may go, and send what is missing. Also called in the store's thread."""
+        acks = self.acks
+        if subscriber not in acks:
+            return  # it has left the configuration meanwhile
         upto, missing = int(ack.upto_seq), self._inside(ack.epoch, ack.missing)
-        self.acks[subscriber] = LastAck(max(upto, self.acks[subscriber].upto), time.time())
+        acks[subscriber] = LastAck(max(upto, acks[subscriber].upto), time.time())
         self._outbox.confirm(subscriber, upto, missing)
         self._compared_wants.append(((subscriber, "ack"), missing, upto))
         self._wake()

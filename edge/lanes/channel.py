@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from edge.decoders import msgpack_decoder
 from edge.driver import DeviceInfo
 from edge.events import BlobRef
 from edge.links.address import Address
@@ -162,7 +163,7 @@ def encode(message: object) -> bytes:
 def decode(data: Buffer, kind: Any) -> Any:
     """Return the message in *data*; raises :class:`Garbage`."""
     try:
-        return msgspec.msgpack.decode(data, type=kind)
+        return msgpack_decoder(kind).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Garbage(type(error).__name__) from None
 

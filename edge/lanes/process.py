@@ -17,6 +17,7 @@ from typing import TypeVar
 import msgspec
 
 from edge import logs
+from edge.decoders import msgpack_decoder
 from edge.driver import DeviceInfo, Driver, Job, Settings
 from edge.envelope import BadPayload
 from edge.errors import ConfigError, DeviceAbsent, DeviceLost, EdgeError, JobCancelled, Problem
@@ -245,7 +246,7 @@ def _payloads(events: Events) -> list[Payload]:
     found = []
     for name, data in events.events:
         try:
-            found.append(msgspec.msgpack.decode(data, type=BY_TYPE[name]))
+            found.append(msgpack_decoder(BY_TYPE[name]).decode(data))
         except KeyError:
             raise BadPayload("an event of a type that is not in the vocabulary") from None
         except (msgspec.DecodeError, ValueError) as error:

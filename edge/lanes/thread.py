@@ -60,6 +60,8 @@ class ThreadLane:
         """Whether its thread hangs in a call and was left behind."""
         self.on_change: Callable[[], None] = lambda: None
         """Called in the event loop when a job begins or ends."""
+        self.on_watch: Callable[[], None] = lambda: None
+        """Called in the event loop again and again while anything of the lane is waited for: it is looked after."""
         self._accept = accept
         self._loop = asyncio.get_running_loop()
         self._work: queue.SimpleQueue[tuple[Callable[[], Any], asyncio.Future[Any]] | None] = queue.SimpleQueue()
@@ -136,6 +138,7 @@ class ThreadLane:
         try:
             while True:
                 asked = time.monotonic()
+                self.on_watch()
                 done, _ = await asyncio.wait([future], timeout=_WATCH_S)
                 if done:
                     return future.result()

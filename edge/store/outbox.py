@@ -13,15 +13,18 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge.store.file import set_meta
-from edge.store.marks import Marks
+from edge.store.marks import Mark, Marks, read_marks
 from edge.store.retention import AgeClock, Kept
 from edge.store.room import Room
 from edge.store.rows import Buried, Figures, Page, Ranges, Row
 from edge.store.tasks import Task
 from edge.store.thread import StoreThread
+
+if TYPE_CHECKING:
+    from edge.config.tables import OutboxTable
 
 __all__ = ["Buried", "Outbox", "Page", "Ranges", "Row"]
 
@@ -124,6 +127,20 @@ class Outbox(StoreThread):
                 self._rows.delete(db, first, last)
 
         return self._do(Task(work, again=True))
+
+    def renew(self, subscribers: Sequence[str], kept: Kept, limits: OutboxTable) -> Future[dict[str, Mark]]:
+        """Keep events for *subscribers*, for as long and in as much room as said; return what all ever confirmed.
+
+        What only a subscriber waited for that is gone leaves with the next acknowledgement of another one.
+        """
+
+        def work(db: sqlite3.Connection) -> dict[str, Mark]:
+            self._marks = Marks(subscribers)
+            self._upkeep.keep_for(kept)
+            self.room.limit(limits)
+            return read_marks(db)
+
+        return self.call(work)
 
     def _insert(self, db: sqlite3.Connection, drafts: Sequence[Any]) -> list[Row]:
         self.room.admit(db)

@@ -52,11 +52,15 @@ class Room:
         self.trouble: NotTaken | None = None
         """Why nothing is taken now."""
         self._folder, self._statvfs, self._clock = folder, statvfs, clock
+        self._since = 0
+        self.limit(limits)
+
+    def limit(self, limits: OutboxTable | None) -> None:
+        """Use so much of the disk from now on; ``None``: all of it."""
         self._max_bytes = (limits.max_mb if limits else 1_000_000) * _MEGABYTE
         self._reserve_bytes = (limits.reserve_mb if limits else 0) * _MEGABYTE
         self._look_bytes = min(_LOOK_BYTES, self._reserve_bytes // 8) or _LOOK_BYTES
         self._look_at = float("-inf")
-        self._since = 0
 
     def admit(self, db: sqlite3.Connection) -> None:
         """Raise :class:`NotTaken` when there is no room."""

@@ -86,6 +86,11 @@ class Upkeep:
         self._busy = not self._rows.expire(db, self._expiry)
         return not self._busy
 
+    def keep_for(self, kept: Kept) -> None:
+        """Keep rows for as long as *kept* says from now on, also those that are there."""
+        self._expiry = Expiry(kept)
+        self._sweep_at = self._clock()
+
     def taken_back(self) -> None:
         """Hear that a transaction was taken back: perhaps it had a piece of work of ours in it."""
         self._expiry.restart()

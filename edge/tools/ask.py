@@ -49,5 +49,6 @@ def answers(run_dir: str, verb: str) -> Iterator[dict[str, Any]]:
         for line in caller.makefile("rb"):
             answer: dict[str, Any] = json.loads(line)
             if "error" in answer:
-                raise EdgeError(answer["error"]["message"], code=answer["error"]["code"])
+                said = answer["error"]
+                raise EdgeError(said["message"], code=said["code"], action=said.get("action"))
             yield answer

@@ -16,7 +16,7 @@ from tests.bench.course import Course
 from tests.bench.figures import Row, Target, percentile
 from tests.bench.machine import sync_ms
 
-MEASURES = ("latency", "sustained", "rest", "start", "card", "camera", "pages")
+MEASURES = ("latency", "sustained", "rest", "start", "service", "card", "camera", "pages")
 _JUDGED_RATE = 100  # at 10/s the p99 of a turn is its slowest event
 _SETTLED_S = 2.0
 _BURST_MS, _WORK_MS = 10_000, 0.5  # (b) syncs for every event: on a slow disk a burst is smaller
@@ -36,7 +36,7 @@ class Plan:
 
     @classmethod
     def quick(cls) -> Plan:
-        """Return one of under a minute: to see that all works, and the rough size of things."""
+        """Return one of under two minutes: to see that all works, and the rough size of things."""
         return cls(
             rounds=2, turn_s={10: 1.0, 100: 0.6, 1000: 0.5}, burst=2_000, idle_s=4.0, apdus=300, pages=30, quiet_s=0.25
         )
@@ -63,6 +63,10 @@ class Measures:
                     yield from self._rest(stack, three)
         if "start" in wanted:
             yield from self._start()
+        if "service" in wanted:
+            from tests.bench import service  # needs pyscard
+
+            yield from service.measure(self._folder / "service", self._plan.rounds, self._plan.idle_s, self._say)
         if "card" in wanted:
             from tests.bench import card  # needs pyscard
 

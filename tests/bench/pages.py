@@ -69,7 +69,7 @@ def measure(folder: Path, pages: int) -> Iterator[Row]:
         stack.callback(window.close)
         window.extra = '[[subscriber]]\nname = "office"\n'
         window.device("pad-1", "pad_serial", 'profile = "aa55_xor"', profile="aa55_xor")
-        window.foreign("scanner-1", "scanner_escl", stack.enter_context(_scanner(folder, pages)))
+        window.foreign("scanner-1", "scanner_escl", stack.enter_context(simulated_scanner(folder, pages)))
         window.start()
         office = Office(window, folder / "pages")
         stack.callback(office.close)
@@ -124,7 +124,7 @@ def _row(name: str, unit: str, value: float, target: Target | None = None) -> Ro
 
 
 @contextmanager
-def _scanner(folder: Path, sheets: int) -> Iterator[str]:
+def simulated_scanner(folder: Path, sheets: int) -> Iterator[str]:
     """Lend the address of a simulated scanner that is a process of its own, with a full feeder."""
     port = free_port()
     command = [sys.executable, "-m", "simulators", "--dir", str(folder / "simulated")]

@@ -75,6 +75,8 @@ def test_the_address_of_what_was_found() -> None:
     assert address_of(Plugged("tty", "/dev/ttyS0", ("/dev/serial/by-path/x",)), "serial").endswith("by-path/x")
     ruled = Plugged("tty", "/dev/ttyUSB0", ("/dev/hall-edge/pad",), 0x1A86, 0x7523)
     assert address_of(ruled, "serial") == "serial:///dev/hall-edge/pad"
+    on_port = Plugged("tty", "/dev/ttyUSB0", ("/dev/hall-edge/by-port/tty-x",), 0x1A86, 0x7523)
+    assert address_of(on_port, "serial") == "serial:1a86:7523"
 
 
 def test_titles_and_text() -> None:

@@ -189,7 +189,7 @@ def test_every_code_has_its_words_and_one_action(code: str) -> None:
     said = {"count": 3, "what": "x", "who": "y", "minutes": 5, "seconds": 6, "path": "/p", "when": "now", "percent": 80}
     told = problem(code, **said)
     assert ACTIONS.keys() == CODES.keys()
-    assert re.fullmatch(r"SYS-1[45]\d", code)
+    assert re.fullmatch(r"SYS-1[456]\d", code)
     assert told.message
     assert told.action
     assert "{" not in told.message + told.action

@@ -14,6 +14,8 @@ from typing import Any
 from tests.support.project import ROOT
 
 EVIDENCE = ROOT / "evidence"
+ELSEWHERE = {"whole", "support", "drivers", "recordings", "bench", "core", "systemd", "package", "vm"}
+"""Folders of tests/ itself; the others are below tests/faults/."""
 PAGE = ROOT / "docs" / "promises.md"
 LONG = "make faults-long"
 SHORT = "make faults"
@@ -61,9 +63,9 @@ PROMISES: Sequence[Promise] = (
         "G2",
         "No accepted event is lost by a power cut; nobody has to repair anything.",
         "Every write, sync, rename and truncate of the state folder is logged; every possible cut is replayed: what "
-        "was not synced is there, not there, or torn at 512 bytes.",
-        ["disk/test_power_cuts.py", "disk/test_shim.py", "disk/test_migrations.py"],
-        ["power-cuts", "cuts-in-migrations"],
+        "was not synced is there, not there, or torn at 512 bytes. And a whole emulated PC is switched off at work.",
+        ["disk/test_power_cuts.py", "disk/test_shim.py", "disk/test_migrations.py", "vm/test_power_cuts.py"],
+        ["power-cuts", "cuts-in-migrations", "vm-power-cuts"],
     ),
     Promise(
         "G3",
@@ -98,9 +100,11 @@ PROMISES: Sequence[Promise] = (
     Promise(
         "G7",
         "A device that is plugged in again is ready within 2 s (p99), 5 s at most.",
-        "Cables of simulated devices, and USB devices of an emulated sysfs, also at another port or node.",
-        ["whole/test_hotplug.py", "whole/test_cable.py"],
-        command="make test",
+        "Cables of simulated devices, and USB devices of an emulated sysfs, also at another port or node; two readers "
+        "of an emulated PC with the kernel's own drivers, udev and pcscd.",
+        ["whole/test_hotplug.py", "whole/test_cable.py", "vm/test_replug.py"],
+        ["vm-replug-*"],
+        command="make test, make vm-test",
     ),
     Promise(
         "G8",
@@ -121,16 +125,18 @@ PROMISES: Sequence[Promise] = (
         "A daemon that hangs ends itself within 15 s and is ready again within 20 s; a driver's process that dies is "
         "missed within 2 s and replaced.",
         "The event loop, the interpreter itself, the store's and the connection's thread are made to hang; workers "
-        "are killed.",
-        ["host/test_stall.py", "host/test_limits.py", "host/test_output.py"],
-        ["stall", "worker-killed", "starved"],
+        "are killed. In an emulated PC systemd's watchdog ends a daemon that is stopped as a whole.",
+        ["host/test_stall.py", "host/test_limits.py", "host/test_output.py", "vm/test_restarts.py"],
+        ["stall", "worker-killed", "starved", "vm-stall", "vm-kill", "vm-hung-worker", "vm-stop"],
     ),
     Promise(
         "G11",
         "The daemon runs in a sandbox: no root, no capability, no network for drivers.",
-        "The packaged unit is judged by systemd-analyze.",
-        [],
-        command="comes with the package",
+        "The packaged units are judged by systemd-analyze, and compared with what the drivers declare; in an emulated "
+        "PC every device works under them, and the kernel says of each process what it may not do.",
+        ["systemd/test_units.py", "systemd/test_needs.py", "vm/test_window.py", "vm/test_certificates.py"],
+        ["vm-security", "vm-credentials"],
+        command="make test, make vm-test",
     ),
     Promise(
         "G12",
@@ -197,6 +203,14 @@ PROMISES: Sequence[Promise] = (
         ["host/test_clock.py", "network/test_clock.py"],
         ["clock-jumps"],
     ),
+    Promise(
+        "G24",
+        "An upgrade or a downgrade of the package costs nothing that was accepted; only a purge destroys it.",
+        "By apt in a clean chroot, and in an emulated PC at work while the broker is away.",
+        ["package/test_life.py", "vm/test_package.py", "disk/test_migrations.py"],
+        ["vm-package"],
+        command="make package-test, make vm-test",
+    ),
 )  # fmt: skip
 
 
@@ -213,7 +227,7 @@ def fits(pattern: str, name: str) -> bool:
 def path_of(test: str) -> str:
     """Return the path of a test's file below tests/."""
     file = test.partition("::")[0]
-    own = not file.startswith(("whole/", "support/", "drivers/", "recordings/", "bench/", "core/"))
+    own = file.partition("/")[0] not in ELSEWHERE
     return f"tests/faults/{file}" if own else f"tests/{file}"
 
 

@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import Any, Self
 
 from edge.subscriber import Event, Gap, Notice, Subscriber
+from edge.subscriber.address import Login
 from tests.support.wait import wait_until, wait_until_async
 
 
 class Office:
     """Subscribes as *name* to one hall and keeps all events; a context manager."""
 
-    def __init__(self, url: str, name: str, hall: str, keys: Sequence[Path] = (), folder: Path | None = None) -> None:
+    def __init__(
+        self, url: str, name: str, hall: str, keys: Sequence[Path] = (), folder: Path | None = None,
+        login: Login | None = None,
+    ) -> None:  # fmt: skip
         """With *folder* it keeps its position and blobs there, and gets what was kept for it before."""
         self.events: list[Event] = []
         self.gaps: list[Gap] = []
         self.duplicates = 0
-        self._settings = (url, name, hall, keys, folder)
+        self._settings = (url, name, hall, keys, folder, login)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._connected = threading.Event()
@@ -45,11 +49,11 @@ class Office:
         wait_until(lambda: self.events and self.events[-1].seq >= seq, deadline_s, f"seq {seq} is delivered")
 
     async def _listen(self) -> None:
-        url, name, hall, keys, folder = self._settings
+        url, name, hall, keys, folder, login = self._settings
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
         try:
             kept: dict[str, Any] = {"position": folder / "position.json", "blobs": folder / "blobs"} if folder else {}
-            subscriber = Subscriber(url, name=name, hall=hall, keys=keys, on_notice=self._noticed, **kept)
+            subscriber = Subscriber(url, name=name, hall=hall, keys=keys, login=login, on_notice=self._noticed, **kept)
             async with subscriber as office:
                 watching = asyncio.create_task(self._watch(office))  # beside it: what waits has to be taken meanwhile
                 try:

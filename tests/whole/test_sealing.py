@@ -14,6 +14,7 @@ from tests.support import foreign_sealer
 from tests.support.foreign_sealer import MARK, PACKAGE, PROVIDER
 from tests.support.wait import wait_until
 from tests.support.window import BASE, WindowUnderTest
+from tests.whole.reloads import reload
 
 FULL = 'read = "full"\npurpose = "test"'
 
@@ -39,7 +40,8 @@ def person_of(body: bytes, opener: Opener) -> str:
 
 
 @pytest.mark.slow
-def test_keys_change_without_a_gap(window: WindowUnderTest) -> None:
+@pytest.mark.parametrize("by", ["restart", "reload"])
+def test_keys_change_without_a_gap(window: WindowUnderTest, by: str) -> None:
     old, new, other = new_key(), new_key(), new_key()
     keys = window.folder / "case.jwk"
     (window.folder / "other.jwk").write_text(json.dumps(public_jwk(other)), encoding="ascii")
@@ -49,9 +51,12 @@ def test_keys_change_without_a_gap(window: WindowUnderTest) -> None:
     window.device("id-1", "idcard_sdt", FULL)
     for seed, now in enumerate(([old], [old, new], [new])):
         keys.write_text(json.dumps({"keys": [public_jwk(key) for key in now]}), encoding="ascii")
-        window.start()
+        if seed and by == "reload":
+            assert reload(window)["kept"] == ["id-1"]
+        else:
+            window.start()
         one_card(window, seed, seed)
-        assert window.stop() == 0
+        assert by == "reload" or window.stop() == 0
     bodies = sealed_of(window, 3)
     numbers = [citizen(f"resident seed={seed}").number for seed in range(3)]
     assert [person_of(body, JweOpener([new, old])) for body in bodies] == numbers

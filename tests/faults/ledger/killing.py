@@ -30,13 +30,14 @@ from edge.config import load
 from edge.delivery import connection
 from edge.envelope import Draft
 from edge.events import Payload, Rated, Read, Scanned
+from edge.notify import Notifier
 from edge.sealing.jwe import JweSealer, read_key
+from edge.store.retention import Kept
 from tests.core.samples import PERSON, SESSION
 from tests.faults.disk.forks import Fork, Pipe
 
 if TYPE_CHECKING:
     from edge.config import Config
-    from edge.sealing.jwe import Sealer
 
 MOST_MARKS, LONGEST_MORE_S = 8, 0.04
 """A child lives until it has promised so much, and a little longer; one in four is killed while it starts."""
@@ -49,15 +50,15 @@ class Core(Daemon):
     """The daemon as it is, with an event source in place of devices, and a sealer although no device needs one."""
 
     def __init__(self, config: Config, pipe: Pipe, feed: Callable[[Core, Pipe], None]) -> None:
-        super().__init__(config)
+        super().__init__(config, lambda: config, Notifier({}))
         self._pipe, self._feed = pipe, feed
 
-    def _build(self) -> None:
-        super()._build()
+    async def _build(self) -> bool:
+        built = await super()._build()
+        keys = [read_key(Path(subscriber.key)) for subscriber in self._config.subscribers if subscriber.key]
+        self._renderer.renew(JweSealer(keys), Kept.of(self._config.retention))
         threading.Thread(target=self._feed, args=(self, self._pipe), daemon=True).start()
-
-    def _sealer(self) -> Sealer | None:
-        return JweSealer([read_key(Path(subscriber.key)) for subscriber in self._config.subscribers if subscriber.key])
+        return built
 
     @property
     def head(self) -> int:
