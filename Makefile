@@ -1,9 +1,11 @@
 # hall-edge: one target a task. setup.sh installs what a target needs and is instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long faults faults-long lint bench contract lock clean setup-demo setup-test
+.PHONY: help demo test test-long faults faults-long lint bench contract units deb bundle wheel package-test vm-test lock clean setup-demo setup-test \
+	setup-package setup-vm
 
 BIN := .venv/bin
 ARGS ?=
+VM_ARGS ?=
 PYTEST_ARGS ?=
 PYTHON ?= python3
 
@@ -41,12 +43,31 @@ bench: setup-test ## measured numbers of this machine
 contract: setup-test ## write docs/contract anew from edge/events/
 	$(BIN)/python -m edge.contract docs/contract
 
+units: setup-test ## write the generated parts of systemd/ anew from what the drivers declare
+	$(BIN)/python -m edge.tools.units write systemd
+
+deb: setup-package ## dist/hall-edge_VERSION_ARCH.deb, the package for Debian 12
+	sh debian/build deb
+
+bundle: deb ## dist/hall-edge-VERSION-debian12-ARCH.tar: the package and all that it needs, for PCs without a network
+	sh debian/build bundle
+
+wheel: setup-demo ## dist/hall_edge-VERSION-py3-none-any.whl
+	sh debian/build wheel
+
+package-test: bundle wheel ## install, upgrade, downgrade, remove and purge the package in a clean Debian 12 (needs root)
+	$(BIN)/python -m pytest --package-test tests/package $(PYTEST_ARGS)
+
+vm-test: setup-test setup-vm deb ## the package in an emulated PC: plugs, power cuts, watchdog (needs root; hours; docs/vm-lab.md)
+	$(BIN)/python -m pytest --vm tests/vm $(VM_ARGS) $(PYTEST_ARGS)
+
 # Needs any Python >= 3.11. Pins stay as they are unless pyproject.toml asks for others; UPGRADE=1 takes the
 # newest of all. Resolved for every platform and Python >= 3.11; the files name no host.
 UV := uv==0.13.9
 COMPILE = "$$tmp/bin/uv" pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" \
 	$(if $(UPGRADE),--upgrade)
+PACKAGED := camera plug scanner usb # what the Debian package holds; cards is Debian's own python3-pyscard
 
 lock: ## requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \
@@ -54,7 +75,9 @@ lock: ## requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions
 	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' pyproject.toml >"$$tmp/build.in"; \
 	$(COMPILE) pyproject.toml "$$tmp/build.in" --extra demo --extra dev -o requirements/dev.txt >/dev/null; \
 	$(COMPILE) pyproject.toml "$$tmp/build.in" --extra demo -c requirements/dev.txt -o requirements/demo.txt >/dev/null; \
-	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/run.txt >/dev/null
+	$(COMPILE) pyproject.toml -c requirements/dev.txt -o requirements/run.txt >/dev/null; \
+	$(COMPILE) pyproject.toml $(PACKAGED:%=--extra %) -c requirements/dev.txt -o requirements/package.txt >/dev/null; \
+	$(COMPILE) "$$tmp/build.in" -c requirements/dev.txt -o requirements/build.txt >/dev/null
 
 clean: ## everything that a target made
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
@@ -65,3 +88,9 @@ setup-demo:
 
 setup-test:
 	@sh setup.sh test
+
+setup-package:
+	@sh setup.sh package
+
+setup-vm:
+	@sh setup.sh vm

@@ -13,6 +13,7 @@ from drivers._sane_library import Found, Handle, SaneError
 from drivers._sane_status import device_error
 from edge.errors import DeviceBusy, DeviceError
 from edge.links.holder import action_against, holder_of
+from edge.needs import Match, Needs
 from edge.plugging.plugged import Offer
 
 _USB = re.compile(r"(.+):libusb:(\d{1,3}):(\d{1,3})")
@@ -23,6 +24,15 @@ _NO_SCANNERS = ("v4l:", "gphoto2:")
 """Cameras, which other drivers look after."""
 _BETTER_DIRECT = ("airscan:", "escl:")
 """Scanners that speak eSCL, which a driver of its own does without libsane."""
+NEEDS = Needs(
+    devices=("char-usb_device",),
+    matches=(Match(subsystem="usb", properties={"libsane_matched": "yes"}),),
+    network=(
+        "sane:net:*", "sane:airscan:*", "sane:escl:*",
+        "sane:*:net*", "sane:*:tcp*", "sane:*:http*", "sane:*:/net/*", "sane:pixma:*.*.*.*",
+    ),
+)  # fmt: skip
+"""libsane's own rules know its USB scanners. Which names lead to the network is each backend's custom."""
 
 
 def patience_s(name: str) -> float:

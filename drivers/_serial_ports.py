@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from edge.needs import Match, Needs
 from edge.plugging.plugged import Offer, Plugged, address_of
 
 BRIDGES = {
@@ -15,6 +16,12 @@ BRIDGES = {
     (0x0403, 0x6015): "FT231X",
 }
 """USB-serial chips by their ids. Card readers, pads and guns are all built with them."""
+NEEDS = Needs(
+    devices=("char-ttyACM", "char-ttyS", "char-ttyUSB"),
+    groups=("dialout",),
+    matches=(Match(subsystem="tty", usb=tuple(f"{vendor:04x}:{product:04x}" for vendor, product in BRIDGES)),),
+)
+"""What a driver of serial lines needs of the PC: its own ports, and those behind the chips."""
 
 
 def unsure_offer(found: Plugged, **settings: str) -> Offer | None:

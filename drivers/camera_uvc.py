@@ -37,6 +37,7 @@ from edge.driver import DeviceInfo, Driver, Job, Port
 from edge.errors import Unsupported
 from edge.events import Capture, Params, Payload
 from edge.links.address import Address
+from edge.needs import Match, Needs
 from edge.plugging.plugged import Offer, Plugged
 
 if TYPE_CHECKING:
@@ -47,8 +48,14 @@ if find_spec("cv2") is None:  # it is loaded by the process that has the camera 
 
 CODES = problems.CODES
 
-
 OPENING_S = 10.0
+NEEDS = Needs(
+    devices=("char-video4linux",),
+    groups=("video",),
+    matches=(Match(subsystem="video4linux", properties={"ID_V4L_CAPABILITIES": "*:capture:*"}, taken=False),),
+    network=("http:*",),
+)
+"""A camera's node stays with the group that Debian gives it: others may want to look through it, too."""
 
 
 class DocumentCamera(Driver):
@@ -57,6 +64,7 @@ class DocumentCamera(Driver):
     kind = "document-camera"
     settings_type = CameraSettings
     addresses = ADDRESSES
+    needs = NEEDS
     lane = "process"
     memory_mb = 1024
     commands = (Capture,)

@@ -45,6 +45,7 @@ from edge.driver import DeviceInfo, Driver, Job, Port
 from edge.errors import DeviceError, DeviceLost, Unsupported
 from edge.events import CardRead, CardRejected, Params, Payload, ReadSmartCard, Transmit, Transmitted
 from edge.links.address import Address
+from edge.needs import Match, Needs
 from edge.plugging.plugged import Offer, Plugged
 
 CODES = status.CODES
@@ -53,6 +54,11 @@ OPEN_WAIT_S = 1.5
 RETURN_S = 1.0
 """How long a service that has ended may take to be there again, with the reader, before that is told."""
 CCID_CLASS = 0x0B
+NEEDS = Needs(
+    matches=(Match(subsystem="usb", properties={"ID_USB_INTERFACES": f"*:{CCID_CLASS:02x}????:*"}, taken=False),),
+    services=("pcscd",),
+)
+"""The reader itself is opened by the service; it only has to stay awake."""
 SIMULATED = ("hall-edge simulated", "Virtual PCD")
 
 
@@ -62,6 +68,7 @@ class PcscCardDriver(Driver):
     kind = "smart-card"
     settings_type = CardSettings
     addresses = (addresses.PCSC,)
+    needs = NEEDS
     lane = "process"
     commands = (ReadSmartCard, Transmit)
     poll_limit_s = 1.5

@@ -40,14 +40,16 @@ from collections import Counter
 from typing import Annotated, Literal
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from drivers._code_cutter import BROKEN_OFF, TOO_LONG, CodeCutter, RecentCodes, Terminator
 from drivers._code_text import AIM_BYTES, SYMBOLOGIES, Encoding, decode
-from drivers._serial_ports import unsure_offer
+from drivers._serial_ports import NEEDS, unsure_offer
 from edge.driver import DeviceInfo, Driver, Port, Settings
 from edge.errors import DeviceLost
 from edge.events import Payload, Scanned
 from edge.links import Link, SerialLine
+from edge.needs import Match
 from edge.plugging.plugged import Offer, Plugged, address_of
 
 CODES: dict[str, str] = {
@@ -59,6 +61,7 @@ MAKERS = {0x0536, 0x05F9, 0x080C, 0x0C2E, 0x1EAB}
 """Vendor ids of Hand Held Products, PSC and Datalogic, Metrologic (Honeywell), Newland: they make nothing else."""
 MIXED_MAKERS = {0x05E0}
 """Symbol (Zebra) makes radios too."""
+OWN_PORTS = tuple(f"{maker:04x}:*" for maker in sorted(MAKERS | MIXED_MAKERS))
 CDC = 2
 PARTIAL_S = 0.2
 LOG_EVERY_S = 10.0
@@ -87,6 +90,7 @@ class SerialScanner(Driver):
 
     kind = "code-scanner"
     settings_type = CodeSettings
+    needs = replace(NEEDS, matches=(*NEEDS.matches, Match(subsystem="tty", usb=OWN_PORTS)))
 
     def __init__(self, settings: CodeSettings, port: Port) -> None:
         super().__init__(settings, port)

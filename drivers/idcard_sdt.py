@@ -38,6 +38,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Generator, Iterator
 
+from msgspec.structs import replace
+
 from drivers import _sdt_card as cards
 from drivers import _sdt_frame as frames
 from drivers import _sdt_record as records
@@ -45,12 +47,13 @@ from drivers import _sdt_sam as sam
 from drivers import _sdt_status as status
 from drivers._sdt_card import Lying, Refused, Taken
 from drivers._sdt_settings import IdCardSettings, Want, armed, standing
-from drivers._serial_ports import unsure_offer
+from drivers._serial_ports import NEEDS, unsure_offer
 from edge.driver import DeviceInfo, Driver, Job, Port
 from edge.errors import DeviceLost, Unsupported
 from edge.events import Params, Payload, Presented, Read, ReadCard, Rejected, Removed
 from edge.links import Link, SerialLine, UsbLine
 from edge.links.address import BYTE_STREAMS, USB, USBIP
+from edge.needs import Match
 from edge.plugging.plugged import Offer, Plugged, address_of
 
 CODES = status.CODES
@@ -70,6 +73,11 @@ class SdtIdCardDriver(Driver):
     kind = "id-card"
     settings_type = IdCardSettings
     addresses = (*BYTE_STREAMS, USB, USBIP)
+    needs = replace(
+        NEEDS,
+        devices=(*NEEDS.devices, "char-usb_device"),
+        matches=(*NEEDS.matches, Match(subsystem="usb", usb=(USB_READER,))),
+    )
     commands = (ReadCard,)
     poll_limit_s = 26.0  # a reader that falls silent in the middle of a card, retried
     proof_s = 15.0

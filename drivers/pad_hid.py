@@ -33,11 +33,21 @@ from drivers import _pad_session as session
 from drivers._pad_profile import Way
 from edge.driver import Port
 from edge.links.address import HID, HID_NODE, REPLAY
+from edge.needs import Match, Needs
 from edge.plugging.plugged import Offer, Plugged, address_of
 
 CODES = session.CODES
 _HID, _KEYBOARD = 3, (3, 1, 1)
 _LIKE_A_PAD = re.compile(r"ping\s?jia|评价|满意|evaluat|satisf|feedback|key\s?pad|num\s?pad|数字键盘", re.IGNORECASE)
+SURELY_A_PAD = "*[Ee]valuat*|*EVALUAT*|*[Ss]atisf*|*SATISF*|*[Pp]ing[Jj]ia*|*[Pp]ing [Jj]ia*|*评价*|*满意*"
+NEEDS = Needs(
+    devices=("char-hidraw", "char-input"),
+    matches=(
+        Match(subsystem="hidraw", product=SURELY_A_PAD),
+        Match(subsystem="input", product=SURELY_A_PAD, properties={"ID_INPUT_KEYBOARD": "1"}),
+    ),
+)
+"""A numeric keypad may be the clerk's: whoever sets the window up says which is the pad."""
 
 
 class HidPadSettings(session.SessionSettings, frozen=True, kw_only=True):
@@ -51,6 +61,7 @@ class HidPad(session.EvaluationPad):
 
     settings_type = HidPadSettings
     addresses = (HID, HID_NODE, REPLAY)
+    needs = NEEDS
     public_traffic = False  # what a wrong address leads to may be a clerk's keyboard
 
     def __init__(self, settings: HidPadSettings, port: Port) -> None:

@@ -29,7 +29,7 @@ from msgspec import Meta
 
 from drivers import _pad_session as session
 from drivers._pad_profile import Way
-from drivers._serial_ports import unsure_offer
+from drivers._serial_ports import NEEDS, unsure_offer
 from edge.driver import Port
 from edge.plugging.plugged import Offer, Plugged
 
@@ -53,6 +53,7 @@ class SerialPad(session.EvaluationPad):
     """An evaluation pad, as its profile describes it."""
 
     settings_type = PadSettings
+    needs = NEEDS
     public_traffic = True
 
     def __init__(self, settings: PadSettings, port: Port) -> None:

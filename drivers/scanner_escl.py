@@ -51,6 +51,7 @@ from edge.driver import DeviceInfo, Driver, Job, Port
 from edge.errors import DeviceAttention, DeviceLost, Unsupported
 from edge.events import Params, Payload, Scan
 from edge.links.address import AddressForm, host_check, pattern_check, split_host
+from edge.needs import Needs
 from edge.plugging.plugged import Offer, Plugged
 
 __all__ = ["CODES", "EsclScanner", "EsclSettings"]
@@ -106,6 +107,7 @@ class EsclScanner(Driver):
     kind = "scanner"
     settings_type = EsclSettings
     addresses = (PLAIN, SECURE, BY_UUID, BY_NAME)
+    needs = Needs(network=("escl*",))
     lane = "process"
     memory_mb = 1024  # a page of A3 at 600 dpi as PNG
     search_is_slow = True

@@ -22,7 +22,7 @@ Configuration::
     options = {}          # SANE options of the backend that are set last, e.g. { swdeskew = true }
 
 What it needs
-    libsane1 (and the vendor's backend), opencv; the daemon's user in the group scanner.
+    libsane1 (and the vendor's backend), opencv; the shipped udev rule, or the daemon's user in the group scanner.
 
 What its simulator does not do
     SANE's own backend ``test`` has no duplex and no sensors, and is never jammed by itself.
@@ -55,7 +55,6 @@ from edge.links.address import Address, AddressForm, pattern_check
 from edge.plugging.plugged import Offer
 
 __all__ = ["CODES", "SaneScanner", "SaneSettings"]
-
 MOVING_S, ENCODING_S = 60.0, 30.0  # so long may a call take that wakes, opens or starts a scanner; that encodes a page
 ADDRESS = AddressForm(
     "sane:",
@@ -80,6 +79,7 @@ class SaneScanner(Driver):
     kind = "scanner"
     settings_type = SaneSettings
     addresses = (ADDRESS,)
+    needs = names.NEEDS
     lane = "process"
     memory_mb = 1024
     commands = (Scan,)

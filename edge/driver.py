@@ -4,8 +4,8 @@ A driver is plain blocking Python. It never uses ``async``, threads, locks, retr
 own; ``docs/drivers.md`` walks through a whole one in under 80 lines.
 
 Must: ``kind``, ``settings_type``, ``open``, ``poll``, ``close``.
-May: ``commands`` with ``execute``; ``addresses``; ``lane`` with ``memory_mb``; ``fits`` and ``search`` for
-``hall-edge discover``; ``poll_limit_s``; ``proof_s``; ``public_traffic``.
+May: ``commands`` with ``execute``; ``addresses``; ``needs``; ``lane`` with ``memory_mb``; ``fits`` and ``search``
+for ``hall-edge discover``; ``poll_limit_s``; ``proof_s``; ``public_traffic``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import msgspec
 from edge.events import BlobRef, MediaType, Params, Payload
 from edge.links import Line, Link
 from edge.links.address import BYTE_STREAMS, Address, AddressForm
+from edge.needs import Needs
 from edge.plugging.plugged import Offer, Plugged
 
 
@@ -110,6 +111,8 @@ class Driver(ABC):
     """Whether :meth:`open` may be called again after ``DeviceAbsent``: for the core's own use."""
     addresses: ClassVar[tuple[AddressForm, ...]] = BYTE_STREAMS
     """The forms of address that the driver understands."""
+    needs: ClassVar[Needs] = Needs()
+    """What it opens and asks on the PC: the shipped units and udev rules grant that and nothing else."""
     lane: ClassVar[Literal["thread", "process"]] = "thread"
     """``process``: the driver stands on native code that can crash or hang, and runs in a child process."""
     memory_mb: ClassVar[int] = 512
@@ -172,9 +175,9 @@ class Driver(ABC):
 
     @classmethod
     def needs_network(cls, settings: Any, address: Address) -> bool:
-        """Whether its process has to reach the network; the unit that it runs in has none otherwise."""
-        del settings, address
-        return False
+        """Return whether its process has to reach the network; the unit that it runs in has none otherwise."""
+        del settings
+        return cls.needs.over_network(address)
 
     @classmethod
     def environment(cls, settings: Any, address: Address) -> Mapping[str, str]:

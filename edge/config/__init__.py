@@ -15,6 +15,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from edge.config.command_rules import check_requests
+from edge.config.credentials import Lookup
 from edge.config.findings import CODES, Findings
 from edge.config.identity import check_identity
 from edge.config.keys import check_sealing
@@ -41,12 +42,21 @@ from edge.toml_lines import Path, key_lines
 __all__ = ["CODES", "Blobs", "Config", "Device", "Log", "Mqtt", "Paths", "Sealing", "Subscriber", "Window", "load"]
 
 _MAX_DEPTH = 16
+_SEALING = "add key to a [[subscriber]], or on a test PC lab = true to [window]"
 
 
-def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) -> Config:
-    """Return the configuration in the file *path*; raises :class:`ConfigError` with every mistake in it."""
+def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ, lookup: Lookup | None = None) -> Config:
+    """Return the configuration in the file *path*; raises :class:`ConfigError` with every mistake in it.
+
+    *lookup* is for tools that look at it before systemd has started the daemon.
+    """
     file = os.fspath(path)
-    text = _read(file)
+    document, found = read_toml(_read(file), file)
+    return build(document, found, environ, lookup)
+
+
+def read_toml(text: str, file: str) -> tuple[dict[str, Any], Findings]:
+    """Return what stands in *text*, and where to note what is wrong with it; raises :class:`ConfigError`."""
     try:
         document, lines = tomllib.loads(text), key_lines(text)
         if any(len(where) > _MAX_DEPTH for where in lines):
@@ -57,7 +67,7 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] = os.environ) 
         action = "correct the line: a text stands in quotes, a table's name in brackets"
         problem = Problem("CFG-103", f"no TOML: {quoted(str(error), 120)}", action, file=file, line=line)
         raise ConfigError([problem]) from None
-    return _build(document, Findings(file, lines), environ)
+    return document, Findings(file, lines)
 
 
 def _read(file: str) -> str:
@@ -72,13 +82,15 @@ def _read(file: str) -> str:
     raise ConfigError([Problem(code, cause, action, file=file, line=line)])
 
 
-def _build(document: dict[str, Any], found: Findings, environ: Mapping[str, str]) -> Config:
+def build(
+    document: dict[str, Any], found: Findings, environ: Mapping[str, str] = os.environ, lookup: Lookup | None = None
+) -> Config:
     """Check everything that can be checked, whatever else is wrong, and then make a :class:`Config`."""
     tables: Document = walk(document, Document, (), found)
     window, mqtt, sealing = (_table(document, name) for name in ("window", "mqtt", "sealing"))
     lab = window.get("lab") is True
-    files = NamedFiles(environ, found, lab=lab)
-    registry = Registry([name for name in _items(window.get("allow_drivers")) if isinstance(name, str)])
+    files = NamedFiles(environ, found, lab=lab, lookup=lookup)
+    registry = Registry(_names(window.get("allow_drivers")))
     entries = _entries(document, "device")
     devices = {where: device for where, table in entries if (device := _device(table, where, registry, found))}
     personal = [where for where, device in devices.items() if device.personal]
@@ -87,12 +99,11 @@ def _build(document: dict[str, Any], found: Findings, environ: Mapping[str, str]
     check_sealing(sealing, _texts(subscribers, "key"), files, found)
     unsealed = not any("key" in table for _, table in subscribers) and (not lab or bool(sealing))
     for where in personal if unsealed else ():
-        action = "add key to a [[subscriber]], or on a test PC lab = true to [window]"
-        found.add(where, "CFG-144", "personal data, but no subscriber has a key to seal it to", action)
+        found.add(where, "CFG-144", "personal data, but no subscriber has a key to seal it to", _SEALING)
     check_identity(window, mqtt, files, found)
     check_requests(document, files, devices.values(), found)
-    found.unique("name", "CFG-114", _texts(entries, "name"))
-    found.unique("name", "CFG-114", _texts(subscribers, "name"))
+    for named in (entries, subscribers):
+        found.unique("name", "CFG-114", _texts(named, "name"))
     nodes = _texts([entry for entry in entries if entry[1].get("enabled") is not False], "address")
     found.unique("address", "CFG-134", {where: place_of(text) for where, text in nodes.items()})
     found.finish()
@@ -157,6 +168,10 @@ def _table(document: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 def _items(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def _names(value: object) -> list[str]:
+    return [name for name in _items(value) if isinstance(name, str)]
 
 
 def _entries(document: Mapping[str, Any], array: str) -> list[tuple[Path, dict[str, Any]]]:

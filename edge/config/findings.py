@@ -58,7 +58,7 @@ class Findings:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
         self._file = file
-        self._lines = lines
+        self.lines = lines
 
     def add(self, path: Path, code: str, cause: str, action: str, near: str | None = None) -> None:
         """Add a problem with the key at *path*."""
@@ -72,9 +72,9 @@ class Findings:
 
     def line(self, path: Path) -> int:
         """Return the line of *path*, or of the nearest table or array around it."""
-        while path and path not in self._lines:
+        while path and path not in self.lines:
             path = path[:-1]
-        return self._lines.get(path, 1)
+        return self.lines.get(path, 1)
 
     def unique(self, what: str, code: str, texts: Mapping[Path, str]) -> None:
         """Add a problem for each of *texts* that stood before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from ipaddress import ip_address
 from pathlib import Path as FilePath
 from typing import Any
 
+from edge.config.credentials import Grant, Lookup
 from edge.config.findings import Findings
 from edge.errors import ConfigError, Problem, quoted
 from edge.links.address import split_host
@@ -62,14 +64,22 @@ def read_file(path: str) -> tuple[bytes, int]:
 class NamedFiles:
     """Reads the files that the configuration names, and reports what is wrong with them."""
 
-    def __init__(self, environ: Mapping[str, str], found: Findings, *, lab: bool) -> None:
+    def __init__(self, environ: Mapping[str, str], found: Findings, *, lab: bool, lookup: Lookup | None = None) -> None:
         self._credentials = environ.get("CREDENTIALS_DIRECTORY")
         self._found = found
         self._lab = lab
+        self._lookup = lookup or Lookup()
 
     def place(self, name: str) -> str:
-        """Return the path that *name* stands for: itself, or where systemd put ``credential:NAME``."""
-        return f"{self._credentials}/{name.removeprefix(_CREDENTIAL)}" if name.startswith(_CREDENTIAL) else name
+        """Return the path that *name* stands for: itself, or where systemd puts ``credential:NAME``, or takes it."""
+        if not name.startswith(_CREDENTIAL):
+            return self._lookup.root + name
+        grant = self._grant(name)
+        return self._lookup.root + grant.path if grant else f"{self._credentials}/{name.removeprefix(_CREDENTIAL)}"
+
+    def _grant(self, name: str) -> Grant | None:
+        """Return what systemd will read for ``credential:NAME``, where it has not done so."""
+        return None if self._credentials else self._lookup.granted.get(name.removeprefix(_CREDENTIAL))
 
     def content(self, name: str) -> bytes | None:
         """Return what is in the file *name*, or ``None`` without a word: :meth:`read` has said why."""
@@ -89,10 +99,14 @@ class NamedFiles:
             if not credential and not (name.startswith("/") and name.isprintable()):
                 shown, action = f"{path[-1]}: its value", "write an absolute path, or credential:NAME"
                 raise ValueError("names no file")
-            if credential and not self._credentials:
+            if self._is_absent(name, credential=bool(credential)):
+                return None
+            if credential and not self._credentials and not self._grant(name):
                 action = "let systemd start the daemon, with LoadCredential= in its unit"
                 raise ValueError("there is no credentials directory here")
             data, mode = read_file(self.place(name))
+            if credential and (grant := self._grant(name)) and grant.encrypted:
+                return None
         except ValueError as error:
             self._found.add(path, "CFG-150", f"{shown} cannot be read: {error}", action)
             return None
@@ -100,6 +114,14 @@ class NamedFiles:
             problem = Problem("CFG-151", f"{shown} is open to every user of this PC", f"chmod o= {quoted(name)}")
             self._found.take(path, [problem], as_warnings=self._lab)
         return data
+
+    def _is_absent(self, name: str, *, credential: bool) -> bool:
+        """Return whether *name* is a file of another PC, and note it."""
+        known = not credential or self._credentials or self._grant(name)
+        if not self._lookup.elsewhere or (known and os.path.exists(self.place(name))):  # noqa: PTH110  # never raises
+            return False
+        self._lookup.absent.add(name)
+        return True
 
 
 def check_mqtt(mqtt: Mapping[str, Any], files: NamedFiles, found: Findings, *, lab: bool, personal: bool) -> None:

@@ -66,7 +66,7 @@ def _walk_fields(
     for key, field in known.items():
         if field.required and key not in table:
             missing = f"[{key}]" if _is_struct(field.type) else key
-            found.add((*path, key), "CFG-111", f"{missing} is missing", f"add {missing}: {_expected(field.type)}")
+            found.add((*path, key), "CFG-111", f"{missing} is missing", f"add {missing}: {expected(field.type)}")
 
 
 def _explain(value: object, kind: Any, path: Path, message: str, found: Findings) -> None:
@@ -82,7 +82,7 @@ def _explain(value: object, kind: Any, path: Path, message: str, found: Findings
         words = [word for member in members for word in get_args(member) if isinstance(word, str)]
         near = nearest(value, words) if isinstance(value, str) else None
     code = "CFG-112" if ", got `" in message else "CFG-113"
-    found.add(path, code, f"{name}: expected {_expected(kind)}, got {shown}", _remedy(value, members, name), near)
+    found.add(path, code, f"{name}: expected {expected(kind)}, got {shown}", _remedy(value, members, name), near)
 
 
 def _remedy(value: object, members: list[Any], name: str) -> str:
@@ -108,12 +108,12 @@ def _described(value: object) -> str:
     return "a table" if isinstance(value, dict) else "a date or time"
 
 
-def _expected(kind: Any) -> str:
+def expected(kind: Any) -> str:
     """Return what the type *kind* asks for, in words."""
     base, *metas = get_args(kind) if get_origin(kind) is Annotated else (kind,)
     args, origin = get_args(base), get_origin(base)
     if origin in (Union, UnionType):
-        return " or ".join(_expected(member) for member in args if member is not NoneType)
+        return " or ".join(expected(member) for member in args if member is not NoneType)
     if origin is Literal:
         return "one of " + ", ".join(f'"{value}"' for value in args)
     words = "a list" if origin in _LISTS else _WORDS.get(origin or base, f"a value of type {base}")
@@ -123,7 +123,7 @@ def _expected(kind: Any) -> str:
         limits = [f"{word} {limit}" for name, word in _LIMITS.items() if (limit := getattr(meta, name)) is not None]
         words += f" ({meta.description})" if meta.description else f" {', '.join(limits)}"
     words = re.sub("at least (\\S+), (?:of length )?at most", "between \\1 and", words)
-    entries = ", ".join(_expected(arg) for arg in args if arg is not ...)
+    entries = ", ".join(expected(arg) for arg in args if arg is not ...)
     return f"{words}, entries: {entries}" if origin in _LISTS else words
 
 

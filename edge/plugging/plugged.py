@@ -15,6 +15,7 @@ from edge.links.address import Address
 
 MAX_TEXT = 126
 """The most characters that a USB string descriptor can hold."""
+_ROLE = re.compile(r"/dev/hall-edge/[^/]+")  # the administrator's; those in folders say no more than ids do
 _USB_IDS = re.compile(r"([0-9A-Fa-f]{4}):([0-9A-Fa-f]{4})")
 
 
@@ -93,11 +94,11 @@ class Wanted:
 
 
 def address_of(found: Plugged, scheme: str) -> str:
-    """Return the address of *found*: by ids, which any port and any node name fits, or by its best name.
+    """Return the address of *found*: by its role, by ids, which any port and any node name fits, or by its best name.
 
     For :meth:`edge.driver.Driver.fits`. Where several have the same ids, ``discover`` adds what tells them apart.
     """
-    named = next((link for link in found.links if link.startswith("/dev/hall-edge/")), None)
+    named = next((link for link in found.links if _ROLE.fullmatch(link)), None)
     if found.usb_id is not None and named is None:
         return f"{scheme}:{found.usb_id}"
     return f"{scheme}://{named or next(iter(found.links), None) or found.node}"

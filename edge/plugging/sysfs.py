@@ -20,7 +20,8 @@ from edge.plugging.plugged import Plugged, by_number, printable
 SUBSYSTEMS = ("usb", "tty", "hidraw", "input", "video4linux")
 """What :func:`scan` knows."""
 LINK_FOLDERS = (
-    "hall-edge", "serial/by-id", "v4l/by-id", "input/by-id", "serial/by-path", "v4l/by-path", "input/by-path",
+    "hall-edge", "hall-edge/by-serial", "hall-edge/by-port",
+    "serial/by-id", "v4l/by-id", "input/by-id", "serial/by-path", "v4l/by-path", "input/by-path",
 )  # fmt: skip
 """Folders of stable names under ``/dev``, best first."""
 UDEV_CONTROL = "run/udev/control"

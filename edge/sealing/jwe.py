@@ -5,7 +5,8 @@ binds an event to its place (window, epoch, seq, topic, type, exp) stands in the
 
 A key file holds one JWK, or a JWK Set (RFC 7517) while keys are changed: everything is sealed to all its keys, and
 whoever holds one of the private halves picks it by ``kid``. A key with ``exp`` (seconds since 1970, as in a JWT) is
-no recipient from then on; that is looked at on start only, so that a clock that jumps changes nothing.
+no recipient from then on; that is looked at on start and at reloads only, so that a clock that jumps changes
+nothing.
 
 :class:`Sealer` and :class:`Opener` are small interfaces, so that national algorithms or a hardware module can stand
 in: ``edge.sealing.provider`` is where those come from.

@@ -78,7 +78,7 @@ class _Demo:
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop.set)
         lab_key = self._parts.folder / "state" / "lab-key.jwk"
         url = f"mqtt://127.0.0.1:{self._parts.port}"

@@ -6,10 +6,12 @@ import argparse
 import asyncio
 import platform
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
 from edge.config import Config, load
+from edge.config.credentials import Lookup, granted
 from edge.driver import Driver
 from edge.errors import ConfigError
 from edge.plugging.sysfs import scan
@@ -36,15 +38,11 @@ def run(chosen: argparse.Namespace) -> int:
     """Print what is plugged in; 0, or 5 when the configuration named by ``--config`` is not valid."""
     findings = Findings()
     config = _configuration(chosen.config, findings)
-    allowed = config.window.allow_drivers if config else ()
-    drivers = _drivers(Registry(allowed), findings)
-    names, slow = searchers(drivers, network=chosen.network), searchers(drivers, network=True)
-    findings.notes += [Note("not-searched", name) for name in slow if name not in names]
-    for name in names:
-        print(output.note_text(Note("searching", name), chosen.lang), file=sys.stderr)  # noqa: T201
-    searched, notes = asyncio.run(search(names, _WAIT_S[chosen.network], allowed))
-    found = find(scan(), searched, drivers, config.devices if config else ())
-    found.notes[:0] = findings.notes + notes
+
+    def tell(note: Note) -> None:
+        print(output.note_text(note, chosen.lang), file=sys.stderr)  # noqa: T201
+
+    found = look(config, findings, tell, network=chosen.network)
     if chosen.json:
         text = output.as_json(found)
     else:
@@ -54,12 +52,29 @@ def run(chosen: argparse.Namespace) -> int:
     return EXIT_CONFIG if chosen.config and config is None else 0
 
 
+def look(config: Config | None, findings: Findings, tell: Callable[[Note], None], *, network: bool = False) -> Findings:
+    """Return what is plugged in, and with *network* what drivers find there; *config* says what is known of it.
+
+    *findings* holds the notes so far; *tell* hears which driver searches now.
+    """
+    allowed = config.window.allow_drivers if config else ()
+    drivers = _drivers(Registry(allowed), findings)
+    names, slow = searchers(drivers, network=network), searchers(drivers, network=True)
+    findings.notes += [Note("not-searched", name) for name in slow if name not in names]
+    for name in names:
+        tell(Note("searching", name))
+    searched, notes = asyncio.run(search(names, _WAIT_S[network], allowed))
+    found = find(scan(), searched, drivers, config.devices if config else ())
+    found.notes[:0] = findings.notes + notes
+    return found
+
+
 def _configuration(path: str | None, findings: Findings) -> Config | None:
     """Return the configuration, if there is a valid one; a missing one that nobody named is no matter."""
     if path is None and not Path(DEFAULT_CONFIG).exists():
         return None
     try:
-        return load(path or DEFAULT_CONFIG)
+        return load(path or DEFAULT_CONFIG, lookup=Lookup(granted()))
     except (ConfigError, PermissionError) as error:
         code = error.code if isinstance(error, ConfigError) else "CFG-101"
         findings.notes.append(Note("no-config", path or DEFAULT_CONFIG, code))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from edge.tools import toml_text
 from edge.tools.discover.texts import TEXTS
 from edge.tools.discover.things import Findings, Note, Proposal, Thing
 
@@ -40,7 +41,7 @@ def config_lines(findings: Findings, language: str) -> Iterator[str]:
             ask = thing.state == "ask"
             yield ""
             where = "  ".join(dict.fromkeys(text for text in (_place(thing), thing.title) if text))
-            yield f"# {where}" + (f"  ({TEXTS[language]['choose']})" if ask else "")
+            yield f"# {toml_text.shown(where)}" + (f"  ({TEXTS[language]['choose']})" if ask else "")
             for number, one in enumerate(thing.proposals):
                 if number:
                     yield ""
@@ -78,7 +79,7 @@ def _row(thing: Thing, language: str) -> str:
     drivers = "?" if thing.state == "ask" else sure or "-"
     usb = (first.usb_id if first else None) or "-"
     text = TEXTS[language][thing.state].format(title=thing.title, names=", ".join(thing.configured))
-    return f"{_TAGS[thing.state]} {_place(thing) or '-':10} {usb:9}  {drivers:12}  {text}"
+    return toml_text.shown(f"{_TAGS[thing.state]} {_place(thing) or '-':10} {usb:9}  {drivers:12}  {text}")
 
 
 def _place(thing: Thing) -> str:
@@ -89,7 +90,7 @@ def _place(thing: Thing) -> str:
 def _table(one: Proposal) -> Iterator[str]:
     yield "[[device]]"
     settings = {"name": one.name, "driver": one.driver, "address": one.offer.address, **one.offer.settings}
-    yield from (f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items())
+    yield from (f"{toml_text.key(key)} = {toml_text.value(value)}" for key, value in settings.items())
 
 
 def _proposal(one: Proposal) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""What is installed for systemd, udev and polkit, under their own programs."""
