@@ -19,6 +19,7 @@ from tests.bench import against, profiling, report
 from tests.bench.contenders import TOPICS
 from tests.bench.course import Course
 from tests.bench.failure import BenchFailure
+from tests.bench.fleet import run
 from tests.bench.listener import Listener
 from tests.bench.machine import OtherWork, describe
 from tests.bench.measures import MEASURES, Measures, Plan
@@ -46,6 +47,8 @@ def main() -> int:
         if chosen.against:
             with _ground(chosen.dir, plan) as ground:
                 _print(against.run(ground.folder, ground.broker, ground.course, plan, chosen.against, _say))
+        elif chosen.fleet:
+            _fleet(chosen)
         elif chosen.profile:
             with _ground(chosen.dir, plan) as ground:
                 _print(profiling.run(ground.folder, ground.broker, ground.course, plan.burst, _say))
@@ -61,13 +64,32 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="under a minute; rough figures")
+    parser.add_argument("--quick", action="store_true", help="under two minutes; rough figures")
     parser.add_argument("--only", action="append", choices=MEASURES, help="this measure; may be given again")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round's figures there")
     parser.add_argument("--profile", action="store_true", help="where the daemon's time goes in a burst")
     parser.add_argument("--against", type=Path, metavar="DIR", help="latency beside the hall-edge of another checkout")
+    parser.add_argument("--fleet", action="store_true", help="many windows against real brokers: ten minutes")
+    parser.add_argument(
+        "--windows", action="append", type=int, metavar="N", help="a fleet of so many; default: three sizes"
+    )
+    parser.add_argument("--broker", action="append", choices=run.KINDS, help="the fleet's; default: single and bridged")
     parser.add_argument("--dir", default=DISK, help="a folder on the disk to measure with; default: %(default)s")
     return parser.parse_args()
+
+
+def _fleet(chosen: argparse.Namespace) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="hall-edge-fleet-", dir=chosen.dir))
+    others = OtherWork()
+    try:
+        sizes, kinds = chosen.windows or run.SIZES, chosen.broker or run.KINDS[:2]
+        results = run.run(folder, sizes, kinds, 3.0 if chosen.quick else 6.0, _say)
+        machine = "\n".join(f"{name}: {value}" for name, value in describe(folder).items())
+        _print(f"{machine}\nother work on it: {others.percent():.0f} %\n\n{run.as_text(results)}")
+        if chosen.json:
+            chosen.json.write_text(f"{run.as_json(results)}\n", encoding="utf-8")
+    finally:
+        shutil.rmtree(folder)
 
 
 def _measure(chosen: argparse.Namespace, plan: Plan) -> None:

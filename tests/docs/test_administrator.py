@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from edge import problems
+from edge import problems, reload
 from edge.commands import signatures
 from edge.config import load
 from edge.errors import ConfigError
@@ -48,4 +48,4 @@ def test_a_mistake_in_it_would_be_named(written: Path, tmp_path: Path) -> None:
 
 def test_every_problem_of_a_window_is_explained() -> None:
     text = (ROOT / "docs" / "administrator.md").read_text(encoding="utf-8")
-    assert not [code for code in problems.CODES if f"`{code}`" not in text]
+    assert not [code for code in [*problems.CODES, *reload.CODES] if f"`{code}`" not in text]
