@@ -23,14 +23,15 @@ PATH=$PATH:${SBIN:-/usr/sbin:/usr/local/sbin} # mosquitto is not on a user's PAT
 debian="python3 python3-venv" # Python >= 3.11 is what Debian 12 and newer have
 case $mode in
     # What the tests talk to: a broker, a smart-card service with a virtual reader, scanner programs, devices that
-    # udev and the kernel's interfaces show, a compiler for a camera's, and systemd's own checks and activator.
+    # udev and the kernel's interfaces show, a compiler for a camera's, systemd's own checks, and a TPM as a program.
     test)
         purpose="what the tests talk to (the demo does without)"
         partners="mosquitto pcscd vsmartcard-vpcd libusb-1.0-0 sane-utils sane-airscan umockdev gir1.2-umockdev-1.0
-            python3-gi gcc libc6-dev openssl systemd" ;;
+            python3-gi gcc libc6-dev openssl systemd udev swtpm libtss2-esys-3.0.2-0 libtss2-rc0
+            libtss2-tcti-swtpm0" ;;
     package)
         purpose="what builds and checks Debian packages"
-        partners="debhelper dpkg-dev lintian debootstrap" ;;
+        partners="debhelper dpkg-dev python3-venv lintian mmdebstrap" ;;
     vm)
         purpose="what the virtual PC is made of"
         partners="qemu-system-x86 qemu-utils seabios ipxe-qemu mmdebstrap e2fsprogs openssh-client mosquitto" ;;
@@ -202,5 +203,8 @@ if [ -n "$wanted" ] && may_install; then
     step "Debian packages $wanted" install_partners $wanted || :
     # shellcheck disable=SC2046,SC2086,SC2116
     wanted=$(echo $(absent $partners))
+fi
+if [ "$mode" = package ] && may_install && [ -z "$(apt-get indextargets 2>/dev/null)" ]; then
+    step "apt's lists" as_root apt-get update # the package is tried in a Debian from where this machine has its own
 fi
 [ -z "$wanted" ] || { missing "$purpose" "$wanted"; exit 1; }
