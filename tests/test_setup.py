@@ -240,4 +240,7 @@ def test_no_temporary_file_is_left(machine: Machine) -> None:
 def test_ci_runs_what_a_developer_runs() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert script.read_text(encoding="utf-8").rstrip().endswith("\nmake test")
+    commands = [line for line in script.read_text(encoding="utf-8").splitlines() if line.startswith("make ")]
+    assert commands == ["make test", "make package-test"]
+    told = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"```sh\n{command}\n```" in told for command in commands)
