@@ -21,7 +21,7 @@ def run(command: str, root: Path, folder: Path) -> None:
     """Run *command* with *root* as the PC."""
     assert "-C / " in command
     ours = command.removeprefix("sudo ").replace("-C / ", f"-C {root} ")
-    done = subprocess.run(["sh", "-c", ours], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(["/bin/sh", "-c", ours], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
