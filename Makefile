@@ -1,7 +1,7 @@
 # hall-edge: one target a task. setup.sh installs what a target needs and is instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long faults faults-long lint bench contract units deb bundle wheel package-test vm-test lock clean setup-demo setup-test \
-	setup-package setup-vm
+.PHONY: help demo test test-long faults faults-long lint bench contract units deb bundle wheel package-test vm-test \
+	lock clean setup-demo setup-test setup-package setup-vm
 
 BIN := .venv/bin
 ARGS ?=

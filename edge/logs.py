@@ -27,6 +27,8 @@ TRAFFIC = 5
 """Raw bytes have a level of their own, below DEBUG."""
 
 _MAX_TEXT = 300
+_ours: list[logging.Handler] = []
+"""What :func:`set_up` has made."""
 _LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 
 
@@ -216,7 +218,7 @@ def set_up(level: str = "info", *, as_json: bool = False) -> None:
     occupy_standard()
     logging.addLevelName(TRAFFIC, "TRAFFIC")
     root = logging.getLogger()
-    root.handlers[:] = [_handler()]
+    root.handlers[:] = _ours[:] = [_handler()]
     root.setLevel(logging.WARNING)
     adjust(level, as_json=as_json)
     logging.raiseExceptions = False  # it would print what could not be formatted, and the message with it
@@ -227,7 +229,7 @@ def set_up(level: str = "info", *, as_json: bool = False) -> None:
 
 def adjust(level: str, *, as_json: bool) -> None:
     """Log from *level* on, and in that form, from now on."""
-    for handler in logging.getLogger().handlers:
+    for handler in _ours:
         handler.setFormatter(_Formatter(as_json=as_json))
         if isinstance(handler, _JournalHandler):
             handler.as_json = as_json

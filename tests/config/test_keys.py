@@ -82,6 +82,7 @@ def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         encoding="utf-8",
     )
     monkeypatch.syspath_prepend(str(site))
+    sys.modules.pop("acme_sealing", None)  # another test's package of this name
     yield site
     sys.modules.pop("acme_sealing", None)
 

@@ -141,7 +141,9 @@ def test_a_value_of_several_lines_stays_one_value() -> None:
 
 
 def test_json_stays_json_as_the_message(said: Journal) -> None:
+    others = [handler.formatter for handler in logging.getLogger().handlers if handler not in logs._ours]  # noqa: SLF001
     logs.adjust("info", as_json=True)
+    assert others == [h.formatter for h in logging.getLogger().handlers if h not in logs._ours]  # noqa: SLF001
     logs.for_device("pad-1").info("open", extra={"fields": {"code": "X"}})
     (record,) = said.take()
     assert '"level": "info", "part": "device", "message": "open"' in record["MESSAGE"]

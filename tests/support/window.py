@@ -117,6 +117,11 @@ class WindowUnderTest:
         status = self.status()
         return {name: device["state"] for name, device in status["devices"].items()} if status else {}
 
+    def connected(self) -> bool:
+        """Return whether the daemon is at its broker, as it says itself."""
+        status = self.status()
+        return bool(status) and status["health"]["link"]["state"] == "up"
+
     def status(self) -> dict[str, Any]:
         try:
             return next(answers(str(self.folder / "run"), "status"))
@@ -147,7 +152,11 @@ class WindowUnderTest:
         return self.process.wait(10)
 
     def request(self, device: str, command: str, params: object = None, **more: Any) -> Requested:
-        """Send a request, as a back office does; see :class:`Requested` for what *more* can say."""
+        """Send a request, as a back office does; see :class:`Requested` for what *more* can say.
+
+        The daemon is connected by then: a broker keeps nothing for one that it has never seen.
+        """
+        wait_until(self.connected, START_S, "the daemon is connected to its broker")
         return Requested(self.tap, device, command, params or {}, **more)
 
     def close(self) -> None:

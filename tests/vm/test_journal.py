@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import re
 
 import pytest
@@ -81,5 +80,4 @@ def test_a_wrong_configuration_is_refused_and_the_old_one_stays(pc: WindowPC) ->
 
 def _since(pc: WindowPC) -> dict[str, str]:
     """Return since when each device has been in its state."""
-    status = json.loads(pc.guest.run("hall-edge status --json || [ $? = 1 ]", limit_s=READY_S))
-    return {name: device["since"] for name, device in status["devices"].items()}
+    return {name: device["since"] for name, device in pc.status()["devices"].items()}

@@ -7,6 +7,7 @@ second round the broker is away meanwhile, so that all of it stands on the disk 
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import subprocess
 import threading
@@ -20,30 +21,21 @@ from tests.support.tiers import evidence
 from tests.support.wait import wait_until
 from tests.vm.devices import Simulators
 from tests.vm.guest import Guest
-from tests.vm.window_pc import READY_S, WindowPC
+from tests.vm.window_pc import ASK, READY_S, WindowPC
 
 RATE = 5
 """Codes a second of the guest's time."""
 LEAST = 30
 """So many more are accepted before each cut."""
 DELIVERED_S = 600.0
-_FOLLOW = """
-import json, socket
-asked = socket.socket(socket.AF_UNIX)
-asked.connect("/run/hall-edge/control.sock")
-asked.sendall(b'{"verb": "watch"}\\n')
-for line in asked.makefile():
-    print(json.loads(line)["health"]["ladder"]["accepted"], flush=True)
-"""
 
 
 class Accepted:
     """Follows the daemon's count of accepted events, from outside; a context manager."""
 
     def __init__(self, guest: Guest) -> None:
-        guest.put(_FOLLOW, "/opt/lab/accepted.py")
         self.seq = 0
-        self._running: subprocess.Popen[str] = guest.start("exec python3 -u /opt/lab/accepted.py 2>/dev/null")
+        self._running: subprocess.Popen[str] = guest.start(f"exec {ASK} watch 2>/dev/null")
         self._thread = threading.Thread(target=self._read, name="accepted", daemon=True)
 
     def __enter__(self) -> Self:
@@ -60,8 +52,8 @@ class Accepted:
 
     def _read(self) -> None:
         for line in self._running.stdout or ():
-            if line.strip().isdigit() and line.endswith("\n"):
-                self.seq = int(line)
+            if line.endswith("}\n"):
+                self.seq = int(json.loads(line)["health"]["ladder"]["accepted"])
 
 
 @pytest.mark.timeout(4 * 3600)

@@ -30,6 +30,7 @@ OFFICE = "back-office"
 CONFIG = "/etc/hall-edge/hall-edge.toml"
 PORT, TLS_PORT = 1883, 8883
 READY_S = 600.0
+ASK = "python3 -SE /opt/lab/tests/vm/inside/ask.py"
 _DEADLINE_S = 120.0
 _KEY = f"/etc/hall-edge/{OFFICE}.pub.jwk"
 
@@ -149,7 +150,7 @@ class WindowPC:
         """Plug the smart-card reader in; cards go into :attr:`slot`."""
         path = self.folder / "card"
         address = {"type": "unix", "data": {"path": str(path)}}
-        self.machine.plug("ccid", "usb-ccid", bus="usb.0")
+        self.machine.plug("ccid", "usb-ccid", bus="usb.0", serial="CCID0001")
         backend = {"type": "socket", "data": {"addr": address, "server": True, "wait": False}}
         self.machine.plug("card", "ccid-card-passthru", backend, bus="ccid.0")
         self.slot = self._card_reader.enter_context(CardSlot(path))
@@ -173,6 +174,11 @@ class WindowPC:
             if place[1:] == ["status"] and payload:
                 found[place[0]] = json.loads(payload)["state"]
         return found
+
+    def life(self) -> tuple[str, str]:
+        """Return which start of the daemon was last online."""
+        online = [(said["boot"], said["since"]) for said in self.tap.on("status") if said["state"] == "online"]
+        return online[-1] if online else ("", "")
 
     def wait_ready(self, *names: str, deadline_s: float = READY_S) -> None:
         """Wait until these devices are ready, or busy."""
@@ -199,6 +205,11 @@ class WindowPC:
         """Return entries of the guest's journal, with all their fields."""
         said = self.guest.run(f"journalctl --no-pager -o json --all {options}", limit_s=READY_S)
         return [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+
+    def status(self) -> dict[str, Any]:
+        """Return what the daemon says of itself on its control socket."""
+        found: dict[str, Any] = json.loads(self.guest.run(f"{ASK} status"))
+        return found
 
     def main_pid(self) -> int:
         return int(self.guest.run("systemctl show -P MainPID hall-edge.service"))

@@ -11,10 +11,10 @@ import pytest
 
 from simulators.words import ScenarioError
 from tests.support.office import Office
+from tests.support.tiers import tiers
 from tests.support.wait import wait_until
 from tests.support.window import HALL, WindowUnderTest
 
-KILLS = 200
 """The whole program with its devices; ``tests/faults/ledger`` kills its core a thousand times."""
 SUBSCRIBER = '[[subscriber]]\nname = "case-system"\n'
 
@@ -59,13 +59,13 @@ def check_complete(window: WindowUnderTest, office: Office) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_kill_at_random_moments_loses_nothing(window: WindowUnderTest) -> None:
+@pytest.mark.parametrize("kills", tiers(short=80, long=200, timeout_s=1200, short_timeout_s=600))
+def test_kill_at_random_moments_loses_nothing(window: WindowUnderTest, kills: int) -> None:
     moments = random.Random(20261122)
     window.device("gun-1", "code_serial", 'content = "public"')
     window.extra = SUBSCRIBER
     with Office(window.url, "case-system", HALL) as office, load(window, 100):
-        for _ in range(KILLS):
+        for _ in range(kills):
             before = len(window.tap.messages)
             window.start(ready=False)
             if moments.random() < 0.75:  # the others are killed while they start
@@ -78,7 +78,7 @@ def test_kill_at_random_moments_loses_nothing(window: WindowUnderTest) -> None:
         window.bench.do("gun-1 mute")
         wait_until(lambda: window.status()["health"]["ladder"]["confirmed"] == str(head(window)), 30)
         check_complete(window, office)
-        assert len(office.events) > KILLS  # it was under load
+        assert len(office.events) > kills  # it was under load
 
 
 def test_a_broker_away_for_ten_seconds_loses_nothing(window: WindowUnderTest) -> None:
