@@ -58,7 +58,7 @@ wheel: setup-demo ## dist/hall_edge-VERSION-py3-none-any.whl
 package-test: bundle wheel ## install, upgrade, downgrade, remove and purge the package in a clean Debian 12 (needs root)
 	$(BIN)/python -m pytest --package-test tests/package $(PYTEST_ARGS)
 
-vm-test: setup-test setup-vm deb ## the package in an emulated PC: plugs, power cuts, watchdog (needs root; hours; docs/vm-lab.md)
+vm-test: setup-test setup-vm deb ## the package in an emulated PC: plugs, power cuts, watchdog (needs root; over an hour; docs/vm-lab.md)
 	$(BIN)/python -m pytest --vm tests/vm $(VM_ARGS) $(PYTEST_ARGS)
 
 # Needs any Python >= 3.11. Pins stay as they are unless pyproject.toml asks for others; UPGRADE=1 takes the

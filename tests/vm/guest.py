@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.wait import wait_until
 
-BOOT_S = 300.0
+BOOT_S = 900.0
 COMMAND_S = 120.0
 UNREACHABLE = 255  # what ssh itself ends with
 
@@ -27,7 +27,7 @@ class Guest:
             "StrictHostKeyChecking": "no",
             "UserKnownHostsFile": "/dev/null",
             "BatchMode": "yes",
-            "ConnectTimeout": "5",
+            "ConnectTimeout": "120",
             "ServerAliveInterval": "15",
             "ControlPath": str(self._socket),
         }

@@ -14,7 +14,7 @@ from tests.vm.timeline import Moment, quantile
 from tests.vm.window_pc import WindowPC
 
 READY_S = 2.0
-PACE_S = 13.0
+PACE_S = 15.5
 """Of the guest's time, from one pull to the next: five losses within a minute are a loose cable (DEV-109)."""
 EVENT_S = 300.0
 BACK = "the device is back"
