@@ -6,6 +6,7 @@ import contextlib
 import statistics
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from tests.whole.isolated import BACK_S, VICTIMS, Victim, figures, state
 from tests.whole.witness import Witness
 
 TIMES = 10
+REST_S = 2.5
 LONG_TIMES = 200
 
 
@@ -40,7 +42,7 @@ def run(window: WindowUnderTest, victims: Sequence[Victim], times: int) -> list[
         assert window.process is not None
         for victim in victims:  # once before counting: libraries, pools and sockets are there then
             attack(window, victim, 1)
-        pid, before = window.process.pid, figures(window.process.pid)
+        pid, before = window.process.pid, at_rest(window.process.pid)
         witness.begin()
         hurt(window, victims, times)
         latencies = witness.end()
@@ -49,6 +51,20 @@ def run(window: WindowUnderTest, victims: Sequence[Victim], times: int) -> list[
         assert "Traceback" not in window.log_text
         window.stop()
     return latencies
+
+
+def at_rest(pid: int) -> tuple[int, int, int]:
+    """Return what a process has when that has not changed for a while: a device may be just opened anew."""
+    seen, since = figures(pid), time.monotonic()
+
+    def rests() -> bool:
+        nonlocal seen, since
+        if (now := figures(pid)) != seen:
+            seen, since = now, time.monotonic()
+        return time.monotonic() - since > REST_S
+
+    wait_until(rests, BACK_S, "the process comes to rest")
+    return seen
 
 
 def settled(pid: int, before: tuple[int, int, int]) -> None:
