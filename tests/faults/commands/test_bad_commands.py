@@ -104,7 +104,7 @@ def _completions(desk: Counter) -> int:
     return sum(b'"completion"' in message.payload for message in desk.sent)
 
 
-@pytest.mark.parametrize("trials", tiers(short=25_000, long=1_000_000))
+@pytest.mark.parametrize("trials", tiers(short=50_000, long=1_000_000))
 async def test_no_bad_command_is_carried_out(trials: int, tmp_path: Path) -> None:
     started = time.monotonic()
     one = Assault(tmp_path / "open", trials, OPEN, open_gate(permit=Permit()))

@@ -32,7 +32,7 @@ def test_a_kill_at_every_commit_boundary_loses_nothing(
     assert report["kills"] > least
 
 
-@pytest.mark.parametrize("kills", tiers(short=300, long=10_000, short_timeout_s=600))
+@pytest.mark.parametrize("kills", tiers(short=1000, long=10_000, short_timeout_s=600))
 def test_a_kill_at_any_time_loses_nothing(disk_shim: Path, memory_path: Path, kills: int) -> None:
     with child(disk_shim, "killing", memory_path, "random", kills, kills) as process:
         report = report_of(process, kills * 0.35)

@@ -37,7 +37,7 @@ def _quiet() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("part", range(PARTS))
-@pytest.mark.parametrize("trials", tiers(short=4_000, long=200_000, timeout_s=7200, short_timeout_s=300))
+@pytest.mark.parametrize("trials", tiers(short=8_000, long=200_000, timeout_s=7200, short_timeout_s=300))
 def test_every_accepted_event_is_delivered_once_or_named(trials: int, part: int) -> None:
     schedules = trials // PARTS
     first = part * schedules + (LONG_SEEDS if trials > 100_000 else 0)
