@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -58,18 +59,25 @@ def installed_disk(lab_image: Image, package: Path) -> Path:
     return installed(lab_image, package, hashlib.sha256(package.read_bytes()).hexdigest()[:16])
 
 
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A folder with a short name: a unix socket's path has at most 107 characters."""
-    with tempfile.TemporaryDirectory(prefix="vm-") as name:
-        yield Path(name)
-
-
-@pytest.fixture(scope="module")
-def new_pc(folder: Path, lab_image: Image, installed_disk: Path) -> Iterator[WindowPC]:
-    """A PC on which the package has just been installed, one a module; nothing is configured yet."""
-    with WindowPC(folder, lab_image, installed_disk) as pc:
+@contextmanager
+def _just_installed(image: Image, disk: Path) -> Iterator[WindowPC]:
+    # A short name: a unix socket's path has at most 107 characters.
+    with tempfile.TemporaryDirectory(prefix="vm-") as folder, WindowPC(Path(folder), image, disk) as pc:
         pc.start("installed")
+        yield pc
+
+
+@pytest.fixture(scope="module")
+def new_pc(lab_image: Image, installed_disk: Path) -> Iterator[WindowPC]:
+    """A PC on which the package has just been installed, one a module; nothing is configured yet."""
+    with _just_installed(lab_image, installed_disk) as pc:
+        yield pc
+
+
+@pytest.fixture
+def own_pc(lab_image: Image, installed_disk: Path) -> Iterator[WindowPC]:
+    """A PC as :func:`new_pc`, for one test that switches it off and on."""
+    with _just_installed(lab_image, installed_disk) as pc:
         yield pc
 
 

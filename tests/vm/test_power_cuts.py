@@ -57,8 +57,8 @@ class Accepted:
 
 
 @pytest.mark.timeout(4 * 3600)
-def test_nothing_accepted_is_lost_when_the_power_goes(new_pc: WindowPC, pytestconfig: pytest.Config) -> None:
-    pc, cuts = new_pc, pytestconfig.getoption("--cuts")
+def test_nothing_accepted_is_lost_when_the_power_goes(own_pc: WindowPC, pytestconfig: pytest.Config) -> None:
+    pc, cuts = own_pc, pytestconfig.getoption("--cuts")
     pc.set_up(("id-1", "gun-1"))
     pc.guest.run("sync")
     rng = random.Random(5)
