@@ -76,7 +76,7 @@ def new_pc(lab_image: Image, installed_disk: Path) -> Iterator[WindowPC]:
 
 @pytest.fixture
 def own_pc(lab_image: Image, installed_disk: Path) -> Iterator[WindowPC]:
-    """A PC as :func:`new_pc`, for one test that switches it off and on."""
+    """A PC as :func:`new_pc`, for one test that switches it, or a part of it, off and on."""
     with _just_installed(lab_image, installed_disk) as pc:
         yield pc
 

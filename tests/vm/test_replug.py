@@ -20,11 +20,11 @@ EVENT_S = 300.0
 BACK = "the device is back"
 
 
-@pytest.fixture(scope="module")
-def pc(new_pc: WindowPC) -> WindowPC:
+@pytest.fixture
+def pc(own_pc: WindowPC) -> WindowPC:
     """A window with two readers."""
-    new_pc.set_up(("id-1", "card-1"))
-    return new_pc
+    own_pc.set_up(("id-1", "card-1"))
+    return own_pc
 
 
 @pytest.mark.timeout(4 * 3600)
