@@ -7,6 +7,7 @@ in its place is reported: it works, and a person is told.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from edge.state_dir import write_safely
 from edge.supervisor import Supervisor
 
 _MAX_TOLD = 64
+_WHOLE_S = 2.0  # a device and its nodes come one after another: so long after the last news all of it is there
 _log = logs.get("plugs")
 
 
@@ -83,6 +85,7 @@ class Hotplug:
         self._known = KnownUnits(units)
         self._strangers: set[tuple[str | None, str | None]] = set()
         self._watch = PlugWatch(self.changed, resumed=self.resumed)
+        self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
         """Watch from now on, in the running event loop."""
@@ -93,6 +96,8 @@ class Hotplug:
     def stop(self) -> None:
         """Stop watching. Idempotent."""
         self._watch.stop()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def found(self) -> tuple[Plugged, ...] | None:
         """Return what is plugged in, as far as it is known."""
@@ -109,7 +114,8 @@ class Hotplug:
                 device.plugged()
             if device.usable:
                 self.identify(device)
-        self._report_strangers(change)
+        if change.added:
+            self._report_strangers_soon()
 
     def resumed(self) -> None:
         """Open everything again: a device may have lost its power, and its firmware its mind, while the PC slept."""
@@ -147,17 +153,22 @@ class Hotplug:
         elif any(old.port in back for old in gone):
             device.unplugged(change.since)
 
-    def _report_strangers(self, change: Change) -> None:
+    def _report_strangers_soon(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(_WHOLE_S, self._report_strangers)
+
+    def _report_strangers(self) -> None:
         """Log what belongs to no configured device; it is left alone."""
         ours = [one for device in self._devices.values() if (one := wanted(device.port.address)) is not None]
-        for new in change.added:
-            place = (new.usb_id, new.port)
-            if new.subsystem != "usb" or place in self._strangers or self._belongs(new, ours):
+        for found in self.found() or ():
+            place = (found.usb_id, found.port)
+            if found.subsystem != "usb" or place in self._strangers or self._belongs(found, ours):
                 continue
             if len(self._strangers) >= _MAX_TOLD:
                 return  # somebody plays: the log is not for that
             self._strangers.add(place)
-            fields = {"code": "SYS-130", "usb": new.usb_id or "", "port": new.port or ""}
+            fields = {"code": "SYS-130", "usb": found.usb_id or "", "port": found.port or ""}
             _log.info("plugged in, but not configured: it is left alone", extra={"fields": fields})
 
     def _belongs(self, usb: Plugged, ours: Iterable[Wanted]) -> bool:
