@@ -24,7 +24,7 @@ from dataclasses import replace
 from typing import Any
 
 from edge import logs
-from edge.backoff import backoff_s
+from edge.backoff import backoff_s, failures
 from edge.device_state import FLAPPING, USABLE, DeviceState, Notice
 from edge.driver import DeviceInfo, Driver
 from edge.errors import DeviceAbsent, DeviceAttention, DeviceError, DeviceLost, EdgeError, JobCancelled
@@ -228,13 +228,13 @@ class Supervisor:
     def _failed(self, error: EdgeError) -> None:
         if self.usable and self._clock() - self._ready_at > STEADY_S:
             self.failures = 0
-        self.failures += 1
+        state: State = error.state if isinstance(error, DeviceError) else "fault"
+        self.failures = failures(self.failures, self.current.state, state)
         if self._down_since is None:
             self._down_since = self._clock()
         if isinstance(error, DriverBug):
             self.bugs += 1
             self._log.error(error.message, exc_info=error.__cause__, extra={"fields": {"code": error.code}})
-        state: State = error.state if isinstance(error, DeviceError) else "fault"
         quiet = self._flapping.active and state == "absent"
         pulled, self._pulled = self._pulled, None
         if state == "absent" and (self.usable or (pulled is not None and pulled.done())):

@@ -153,6 +153,15 @@ async def test_the_pauses_begin_anew_after_a_good_time(node: Path) -> None:
         assert bench.opened_at[7] - bench.opened_at[6] <= 60.6
 
 
+async def test_a_long_absence_does_not_make_the_first_pause_after_it_long(node: Path) -> None:
+    bench = Bench(node, [*[fails(DeviceAbsent("x"))] * 20, *[fails(DeviceFault("x"))] * 3])
+    async with running(bench):
+        await wait_until_async(lambda: len(bench.opened_at) > 22)
+        pauses = [later - earlier for earlier, later in zip(bench.opened_at, bench.opened_at[1:], strict=False)]
+        assert pauses[20] <= 2.0
+        assert pauses[21] <= 4.0
+
+
 async def test_a_device_without_its_node_is_opened_when_that_appears(node: Path) -> None:
     bench = Bench(node.with_name("later"), [fails(DeviceAbsent("x")), DeviceInfo])
     async with running(bench):
