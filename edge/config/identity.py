@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from edge.config.findings import Findings
-from edge.config.rules import FILES, NamedFiles
+from edge.config.rules import FILES, RESERVED_HALLS, NamedFiles
 from edge.delivery.certificates import names_window, parse_certificate, window_names
 from edge.errors import quoted
 from edge.toml_lines import Path
@@ -19,8 +19,8 @@ def check_identity(window: Mapping[str, Any], mqtt: Mapping[str, Any], files: Na
     """Report a certificate that names neither this window nor what ``certificate_name`` says."""
     path, own = mqtt.get("certificate"), mqtt.get("certificate_name")
     hall, name = window.get("hall"), window.get("window")
-    if not (isinstance(path, str) and _is_name(hall) and _is_name(name)):
-        return
+    if not (isinstance(path, str) and _is_name(hall) and hall not in RESERVED_HALLS and _is_name(name)):
+        return  # said already
     data = files.content(path)
     if data is None or FILES["certificate"] not in data:
         return  # said already

@@ -17,6 +17,8 @@ from edge.links.address import split_host
 from edge.toml_lines import Path
 
 _MAX_BYTES = 1 << 20
+RESERVED_HALLS = ("system", "bridge")
+"""No halls: the certificates of back offices and of bridges begin so."""
 FILES = {
     "ca": b"BEGIN CERTIFICATE",
     "crl": b"BEGIN X509 CRL",

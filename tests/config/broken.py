@@ -170,6 +170,7 @@ VALUES = [
         14,
         ("a list", "double brackets: [[device]]"),
     ),
+    broken("hall-system", "CFG-113", HALL, 'hall = "system" #!', "but not system or bridge"),
     broken("device-name-window", "CFG-113", 'name = "pad-1"', 'name = "window" #!', "but not window"),
     broken("device-name-space", "CFG-113", 'name = "pad-1"', 'name = "pad 1" #!', 'got the text "pad 1"'),
     broken("mode", "CFG-113", TIMEOUT, 'mode = "simulate" #!', 'did you mean "simulated"'),

@@ -58,6 +58,13 @@ def test_the_disk_of_blobs_can_be_bounded(load: Load) -> None:
     assert load(SMALL + "[blobs]\nmax_mb = 100\nreserve_mb = 0\n").blobs == config.Blobs(max_mb=100, reserve_mb=0)
 
 
+def test_the_page_can_be_moved_and_switched_off(load: Load) -> None:
+    assert load(SMALL).page == config.Page(enabled=True, port=8630)
+    assert load(SMALL + "[page]\nport = 9000\nenabled = false\n").page == config.Page(enabled=False, port=9000)
+    with pytest.raises(ConfigError, match="between 1024 and 65535"):
+        load(SMALL + "[page]\nport = 80\n")
+
+
 def test_the_smallest_file(load: Load) -> None:
     found = load(SMALL)
     assert found.paths == config.Paths(state="/var/lib/hall-edge", run="/run/hall-edge")

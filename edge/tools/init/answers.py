@@ -12,12 +12,10 @@ from typing import Any
 from edge.config.credentials import Lookup
 from edge.config.findings import Findings
 from edge.config.keys import check_public_keys
-from edge.config.rules import NamedFiles, parse_broker
+from edge.config.rules import RESERVED_HALLS, NamedFiles, parse_broker
 from edge.errors import ConfigError, Problem, quoted
 
 LAB = "lab"
-RESERVED = ("system", "bridge")
-"""No halls: the certificates of back offices and of bridges begin so."""
 _NAME = re.compile("[a-z0-9-]{1,32}")
 _HIDDEN = tuple(f"/{name}/" for name in ("home", "root", "tmp", "var/tmp", "run/user", "media", "mnt"))
 """Folders that a service does not see, or that are not there at its next start."""
@@ -71,7 +69,7 @@ def checked_name(text: str) -> str:
 def checked_hall(text: str) -> str:
     """Return the name of a hall; raises :class:`ConfigError`."""
     name = checked_name(text)
-    if name in RESERVED:
+    if name in RESERVED_HALLS:
         raise wrong("CFG-192", f"{quoted(name)} has a meaning of its own in the broker's access list", "take another")
     return name
 
