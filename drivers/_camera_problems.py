@@ -1,7 +1,10 @@
-"""What can be wrong with a camera: one table of codes, and how each is told."""
+"""What can be wrong with a camera, and what to do then; the titles stand in ``drivers/messages/camera.toml``."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from edge.driver import Named
 from edge.errors import (
     DeviceAbsent,
     DeviceAccess,
@@ -11,86 +14,96 @@ from edge.errors import (
     DeviceProtocol,
     DeviceTimeout,
 )
+from edge.links.access import how_to_allow
+from edge.links.holder import action_against, holder_of
 
-CODES: dict[str, str] = {
-    "CAM-101": "there is no camera at the address",
-    "CAM-102": "no permission to open the camera",
-    "CAM-103": "another program uses the camera",
-    "CAM-104": "the camera sends no pictures",
-    "CAM-105": "the camera sends the same picture again and again",
-    "CAM-106": "the address names no camera that takes pictures",
-    "CAM-107": "the camera offers no MJPG pictures",
-    "CAM-108": "the USB bus has no room for the camera's pictures",
-    "CAM-109": "what answers at the address sends no pictures",
-    "CAM-110": "the camera went away",
-    "CAM-111": "the camera cannot be opened, and does not say why",
-    "CAM-112": "the camera asks for a password or refuses this PC",
-    "CAM-113": "the camera serves somebody else and refuses another viewer",
-    "CAM-114": "the camera's pictures arrive later and later",
+_ACTIONS: Mapping[str, str] = {
+    "CAM-101": "plug the camera's USB cable in",
+    "CAM-104": "unplug the camera, wait five seconds and plug it in again",
+    "CAM-105": "switch the camera off and on again",
+    "CAM-106": "take the address that `hall-edge discover` shows for this camera",
+    "CAM-107": "use a camera with MJPG: uncompressed pictures of this size do not go over the bus",
+    "CAM-108": "plug the camera into a USB port of the PC itself, not into a hub",
+    "CAM-109": "correct the path in the address: the camera's manual names that of its MJPEG stream",
+    "CAM-110": "check the camera's cable and plug",
+    "CAM-111": "plug the camera into another USB port",
+    "CAM-112": "allow viewing without a password from this PC in the camera's settings",
+    "CAM-113": "close the other program that watches this camera",
+    "CAM-114": "set a smaller picture size at the camera: this PC cannot keep up with it",
+    "CAM-115": "check the camera's power and network cable",
+    "CAM-116": "put the pictures there, or correct the address",
 }
+HUNG = Named("CAM-117", "unplug the camera and plug it in again")
+_HTTP = "http://"
 
 
 def absent(where: str) -> DeviceAbsent:
-    return DeviceAbsent(f"there is no camera at {where}", code="CAM-101")
+    if where.startswith(_HTTP):
+        return DeviceAbsent(f"no camera answers at {where}", code="CAM-115", action=_ACTIONS["CAM-115"])
+    return DeviceAbsent(f"there is no camera at {where}", code="CAM-101", action=_ACTIONS["CAM-101"])
+
+
+def no_files(pattern: str) -> DeviceAbsent:
+    return DeviceAbsent(f"there are no pictures like {pattern}", code="CAM-116", action=_ACTIONS["CAM-116"])
 
 
 def denied(node: str) -> DeviceAccess:
-    action = f"let the daemon's user read and write it: ls -lL {node}; group video or a udev rule"
+    action = how_to_allow(node, "video4linux")
     return DeviceAccess(f"no permission to open {node}", code="CAM-102", action=action)
 
 
-def held(node: str, holder: str | None) -> DeviceBusy:
-    action = f"close {holder}" if holder else "close the other program (lsof names it)"
-    return DeviceBusy(f"{node} is held by {holder or 'another program'}", code="CAM-103", action=action)
+def held(node: str) -> DeviceBusy:
+    holder = holder_of(node)
+    what = f"{node} is held by {holder or 'another program'}"
+    return DeviceBusy(what, code="CAM-103", action=action_against(holder, node))
 
 
 def silent(where: str, seconds: float) -> DeviceTimeout:
-    return DeviceTimeout(f"the camera at {where} has sent no picture for {seconds:.1f} s", code="CAM-104")
+    what = f"the camera at {where} has sent no picture for {seconds:.1f} s"
+    return DeviceTimeout(what, code="CAM-104", action=_ACTIONS["CAM-104"])
 
 
 def frozen(seconds: float) -> DeviceTimeout:
-    return DeviceTimeout(f"the camera has sent the same picture for {seconds:.1f} s", code="CAM-105")
+    what = f"the camera has sent the same picture for {seconds:.1f} s"
+    return DeviceTimeout(what, code="CAM-105", action=_ACTIONS["CAM-105"])
 
 
 def no_capture(node: str) -> DeviceProtocol:
-    action = "use the address that `hall-edge discover` shows; a camera's second node often carries only metadata"
-    return DeviceProtocol(f"{node} takes no pictures", code="CAM-106", action=action)
+    return DeviceProtocol(f"{node} takes no pictures", code="CAM-106", action=_ACTIONS["CAM-106"])
 
 
 def no_mjpg(node: str) -> DeviceProtocol:
-    action = "use a camera or a USB mode with MJPG: uncompressed pictures of this size do not go over the bus"
-    return DeviceProtocol(f"{node} offers no MJPG pictures", code="CAM-107", action=action)
+    return DeviceProtocol(f"{node} offers no MJPG pictures", code="CAM-107", action=_ACTIONS["CAM-107"])
 
 
 def no_room(node: str) -> DeviceError:
-    action = "put the camera on a USB port of its own (not on a hub), or set a smaller width and height"
-    return DeviceProtocol(f"the USB bus has no room for the pictures of {node}", code="CAM-108", action=action)
+    what = f"the USB bus has no room for the pictures of {node}"
+    return DeviceProtocol(what, code="CAM-108", action=_ACTIONS["CAM-108"])
 
 
-def no_pictures(where: str, what: str) -> DeviceProtocol:
-    action = "check the path of the address: the camera's manual names that of its MJPEG stream"
-    return DeviceProtocol(f"{where} answers {what} instead of MJPEG pictures", code="CAM-109", action=action)
+def no_pictures(where: str, reply: str) -> DeviceProtocol:
+    what = f"{where} answers {reply} instead of MJPEG pictures"
+    return DeviceProtocol(what, code="CAM-109", action=_ACTIONS["CAM-109"])
 
 
 def lost(where: str) -> DeviceLost:
-    return DeviceLost(f"the camera at {where} went away", code="CAM-110")
+    return DeviceLost(f"the camera at {where} went away", code="CAM-110", action=_ACTIONS["CAM-110"])
 
 
 def unknown(where: str, why: str) -> DeviceProtocol:
-    action = "unplug the camera and plug it in again; if it stays, look into the kernel's log (dmesg)"
-    return DeviceProtocol(f"the camera at {where} cannot be opened ({why})", code="CAM-111", action=action)
+    what = f"the camera at {where} cannot be opened ({why})"
+    return DeviceProtocol(what, code="CAM-111", action=_ACTIONS["CAM-111"])
 
 
 def refused(where: str, status: int) -> DeviceAccess:
-    action = "allow viewing without a password from this PC in the camera's settings"
-    return DeviceAccess(f"the camera at {where} refuses this PC (HTTP {status})", code="CAM-112", action=action)
+    what = f"the camera at {where} refuses this PC (HTTP {status})"
+    return DeviceAccess(what, code="CAM-112", action=_ACTIONS["CAM-112"])
 
 
 def taken(where: str, status: int) -> DeviceBusy:
-    action = "close the other program that watches this camera"
-    return DeviceBusy(f"the camera at {where} serves somebody else (HTTP {status})", code="CAM-113", action=action)
+    what = f"the camera at {where} serves somebody else (HTTP {status})"
+    return DeviceBusy(what, code="CAM-113", action=_ACTIONS["CAM-113"])
 
 
 def late(seconds: float) -> DeviceTimeout:
-    action = "lower the camera's frame rate or size: this PC cannot keep up with its pictures"
-    return DeviceTimeout(f"pictures are more than {seconds:.0f} s late", code="CAM-114", action=action)
+    return DeviceTimeout(f"pictures are more than {seconds:.0f} s late", code="CAM-114", action=_ACTIONS["CAM-114"])

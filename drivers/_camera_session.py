@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drivers._camera_change import PageTurn
+from drivers._camera_selftest import judged
 from drivers._camera_settings import CameraSettings
 from drivers._camera_shot import MEDIA, Shot, develop
 from drivers._camera_source import Frame, Source
@@ -12,7 +13,7 @@ from drivers._camera_sources import open_source
 from drivers._camera_stream import Stream
 from drivers._picture_jpeg import facts_of
 from drivers._picture_pdf import PdfPage, write_pdf
-from edge.driver import DeviceInfo, Job, Port
+from edge.driver import DeviceInfo, Finding, Job, Port
 from edge.errors import DeviceError, JobCancelled
 from edge.events import Capture, Captured, LostPicture, Payload, PictureFlaw
 
@@ -49,6 +50,17 @@ class CameraSession:
             left = end - self._port.monotonic()
             if self._port.idle(max(0.0, min(left, self._stream.source.rest_s))) or left <= 0:
                 return
+
+    def tested(self, job: Job) -> list[Finding]:
+        """Judge a picture exposed from now on that proves that the camera looks, and forget it."""
+        self._stream.after(self._port.monotonic(), job.check)
+        while self._stream.repeats:
+            job.check()
+            self._stream.watch()
+        self._port.proved()
+        frame = self._stream.newest
+        with self._port.slow(DEVELOPING_S):
+            return [] if frame is None else list(judged(frame.jpeg, job.check))
 
     def capture(self, command: Capture, job: Job) -> Iterator[Payload]:
         """Yield one event a picture, or one for all pictures of a PDF; one that is lost ends the series."""

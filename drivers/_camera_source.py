@@ -20,7 +20,6 @@ from drivers import _camera_problems as problems
 from drivers import _camera_v4l2 as v4l2
 from drivers._camera_settings import TIMEOUT_S
 from drivers._picture_jpeg import trimmed
-from edge.links.holder import holder_of
 
 Clock = Callable[[], float]
 _MOST_AGE_S = 60.0
@@ -90,7 +89,7 @@ class NodeSource(Source):
             raise problems.no_mjpg(node)
         self.model, self.simulated = facts.model, facts.simulated
         self._size = size or facts.sizes[0]
-        v4l2.check_free(node, *self._size, holder_of(node))
+        v4l2.check_free(node, *self._size)
         self.capture = cv2.VideoCapture(node, cv2.CAP_V4L2)
         if not self.capture.isOpened():
             self.close()
@@ -128,7 +127,7 @@ class NodeSource(Source):
         if waited_s > TIMEOUT_S / 2:
             return problems.silent(self.where, waited_s)
         self.close()
-        return v4l2.why_not(self.where, *self._size, holder_of(self.where))
+        return v4l2.why_not(self.where, *self._size)
 
 
 class HttpSource(Source):
@@ -161,7 +160,7 @@ class FilesSource(Source):
         self._wait, self._every_s = wait, 1 / fps
         self._due = clock()
         if not self._rewound():
-            raise problems.absent(pattern)
+            raise problems.no_files(pattern)
 
     def next(self) -> Frame:
         while (left := self._due - self.clock()) > 0:

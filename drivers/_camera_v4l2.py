@@ -60,17 +60,17 @@ def captures(node: str) -> bool:
         return False
 
 
-def check_free(node: str, width: int, height: int, holder: str | None = None) -> None:
+def check_free(node: str, width: int, height: int) -> None:
     """Try to set the format as OpenCV will; raises ``DeviceBusy`` where another program streams."""
     with _opened(node) as fd:
         try:
             _set_format(fd, width, height)
         except OSError as error:
             if error.errno == errno.EBUSY:
-                raise problems.held(node, holder) from error
+                raise problems.held(node) from error
 
 
-def why_not(node: str, width: int, height: int, holder: str | None = None) -> Exception:
+def why_not(node: str, width: int, height: int) -> Exception:
     """Return why *node* does not stream, by trying it without OpenCV."""
     try:
         with _opened(node) as fd:
@@ -85,11 +85,11 @@ def why_not(node: str, width: int, height: int, holder: str | None = None) -> Ex
         if number == errno.ENOSPC:
             return problems.no_room(node)
         if number == errno.EBUSY:
-            return problems.held(node, holder)
+            return problems.held(node)
         if number in _GONE:
             return problems.lost(node)
         return problems.unknown(node, errno.errorcode.get(number, "unknown reason"))
-    return problems.silent(node, 0.0)
+    return problems.unknown(node, "it works without OpenCV")
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def _opened(node: str) -> Iterator[int]:
         if error.errno in (errno.EACCES, errno.EPERM):
             raise problems.denied(node) from error
         if error.errno in (errno.EBUSY, errno.EAGAIN):
-            raise problems.held(node, None) from error
+            raise problems.held(node) from error
         raise problems.absent(node) from error
     try:
         yield fd

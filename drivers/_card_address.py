@@ -43,5 +43,7 @@ def choose(readers: Sequence[ReaderName], address: Address) -> ReaderName | None
     if "slot" in address.options:
         found = [reader for reader in found if reader.slot == int(address.options["slot"])]
     if len(found) > 1:
-        raise status.error("PCS-104", ": " + ", ".join(f"{quoted(one.model)} slot {one.slot}" for one in found))
+        names = ", ".join(f"{quoted(one.model)} slot {one.slot}" for one in found)
+        action = "add slot=N to the address" if len({one.model for one in found}) == 1 else None
+        raise status.error("PCS-104", f": {names}", action)
     return found[0] if found else None

@@ -12,7 +12,7 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,7 +26,6 @@ if find_spec("smartcard") is None:  # imported only where a reader is opened, bu
 
 SOCKET = "/run/pcscd/pcscd.comm"
 SOCKET_VARIABLE = "PCSCLITE_CSOCK_NAME"
-LIBRARY = "libpcsclite.so.1"
 PNP = "\\\\?PnP?\\Notification"
 _CHANGED, _UNKNOWN, _EMPTY, _PRESENT, _EXCLUSIVE, _MUTE = 0x2, 0x4, 0x10, 0x20, 0x80, 0x200
 _COUNT_SHIFT = 16
@@ -107,13 +106,15 @@ class Service:
         return Watch(self._scard, self._context, reader)
 
     def check_access(self, reader: str) -> None:
-        """Raise PCS-102 where polkit lets us see readers, but not touch what is in them."""
+        """Raise PCS-102 where polkit lets us see readers, but not touch what is in them, PCS-109 where others do."""
         result, handle, _ = self._scard.SCardConnect(self._context, reader, _DIRECT, 0)
         result &= 0xFFFFFFFF
         if result == status.OK:
             self._scard.SCardDisconnect(handle, _LEAVE)
         elif result == status.SECURITY_VIOLATION:
             raise status.error("PCS-102")
+        elif result == status.SHARING_VIOLATION:
+            raise status.held()
 
     @contextmanager
     def card(self, reader: str) -> Iterator[CardHandle]:
@@ -156,6 +157,8 @@ class Watch:
         """
         result, states = self._scard.SCardGetStatusChange(self._context, _ms(wait_s), [(self._reader, self._state)])
         if result & 0xFFFFFFFF == status.TIMEOUT:
+            if self.seen is not None:  # that another program takes the reader for itself is no change to the service
+                self.seen = replace(self.seen, held=bool(states[0][1] & _EXCLUSIVE))
             return
         status.check_service(result & 0xFFFFFFFF)
         _, state, atr = states[0]
@@ -220,7 +223,7 @@ def _why_not(result: int) -> DeviceError:
     if result not in (status.NO_SERVICE, status.COMM_ERROR):
         return status.error("PCS-101", f" ({result:#010x})")
     try:
-        ctypes.CDLL(LIBRARY)
+        ctypes.CDLL(status.LIBRARY)
     except OSError:
         return status.error("PCS-108")
     path = os.environ.get(SOCKET_VARIABLE) or SOCKET

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
+from drivers import _card_status as status
 from drivers._card_apdu import Talk
 from drivers._card_atr import parse_atr
 from drivers._card_pcsc import Seen, Service
@@ -18,6 +20,8 @@ SLICE_S = 0.2
 """How long the service may be waited for before commands are looked after."""
 BUDGET_S = 5.0
 """A card that takes longer is laid again."""
+HELD_S = 10.0
+"""Another program may have a reader for itself for so long: longer than any card takes."""
 GONE_S = 0.5
 """How long a failed command may be ahead of the news that its card has gone."""
 
@@ -64,11 +68,12 @@ class Slot:
     """Watches one reader of an open service."""
 
     def __init__(self, service: Service, reader: str, port: Port) -> None:
+        self.reader = reader
         self._service = service
-        self._reader = reader
         self._port = port
         self._watch = service.watch(reader)
         self._card: Inside | None = None
+        self._held_since: float | None = None
 
     def look(self, work: Work | None, ask: Ask, wait_s: float, *, again: bool = False) -> Served:
         """Look once: has the card gone, is there one, is it to be served? Return whether it was.
@@ -81,15 +86,31 @@ class Slot:
             yield from self._gone()
             raise
 
+    def pass_over(self) -> None:
+        """Take a card that has just come as served: it was put in for a test. Never raises."""
+        with suppress(DeviceError):  # the next look says so
+            self._watch.look(0)
+            seen = self._watch.seen
+            if self._card is None and seen is not None and seen.present:
+                self._card = Inside(seen.count, seen.atr, seen.mute, done=True)
+
     def _look(self, work: Work | None, ask: Ask, wait_s: float, *, again: bool) -> Served:
         self._watch.look(wait_s)
         self._port.proved()
         if self._watch.seen is not None:
+            self._check_held(self._watch.seen)
             yield from self._follow(self._watch.seen)
         card = self._card
         if work is None or card is None or card.left or (card.done and not again):
             return False
         return (yield from self._serve(card, work, ask))
+
+    def _check_held(self, seen: Seen) -> None:
+        """Raise PCS-109 when another program does not let go of the reader any more."""
+        now = self._port.monotonic()
+        self._held_since = None if not seen.held else now if self._held_since is None else self._held_since
+        if self._held_since is not None and now - self._held_since > HELD_S:
+            raise status.held()
 
     def _follow(self, seen: Seen) -> Iterator[Payload]:
         """Tell of cards that have come or gone."""
@@ -147,7 +168,7 @@ class Slot:
 
         try:
             # a card takes its time to wake up, and a reader to give up on it
-            with self._port.slow(BUDGET_S + 2.0), self._service.card(self._reader) as handle:
+            with self._port.slow(BUDGET_S + 2.0), self._service.card(self.reader) as handle:
                 return work(Talk(handle.transmit, t0=handle.t0, check=check), card)
         finally:
             took_ms = round(1000 * (self._port.monotonic() - began))

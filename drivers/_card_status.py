@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from edge.errors import DeviceAbsent, DeviceAccess, DeviceAttention, DeviceError, DeviceFault, DeviceLost
+from edge.driver import Named
+from edge.errors import (
+    DeviceAbsent,
+    DeviceAccess,
+    DeviceAttention,
+    DeviceBusy,
+    DeviceError,
+    DeviceFault,
+    DeviceLost,
+)
+from edge.links.holder import action_against, users_of
 
 CODES: dict[str, str] = {
     "PCS-101": "no PC/SC service (pcscd) answers",
@@ -16,23 +26,39 @@ CODES: dict[str, str] = {
     "PCS-106": "the PC/SC service has ended",
     "PCS-107": "the PC/SC service answers with an error",
     "PCS-108": "the PC/SC library cannot be loaded",
+    "PCS-109": "the smart-card reader is held by another program",
     "PCS-110": "this APDU begins with none of the allowed prefixes",
     "PCS-111": "an APDU that carries a PIN, or could hide one, is never sent",
     "PCS-112": "this is no well-formed short APDU",
+    "PCS-113": "the PC/SC service knows other readers, but not the configured one",
+    "PCS-000": "the smart-card reader works",
+    "PCS-201": "put a card into the smart-card reader",
+    "PCS-202": "take the card out of the smart-card reader",
+    "PCS-203": "the smart-card reader reads cards",
+    "PCS-204": "the card in the smart-card reader does not answer",
+    "PCS-205": "no card was put into the smart-card reader",
+    "PCS-206": "another program uses the card in the smart-card reader",
 }
 _KINDS: Mapping[str, tuple[type[DeviceError], str]] = {
-    "PCS-101": (DeviceAbsent, "start it: systemctl start pcscd.socket (package pcscd)"),
+    "PCS-101": (DeviceAbsent, "start it: sudo systemctl start pcscd.socket"),
     "PCS-102": (
         DeviceAccess,
         "allow the daemon's user org.debian.pcsc-lite.access_pcsc and …access_card by a polkit rule",
     ),
-    "PCS-103": (DeviceAbsent, "plug the reader in; `hall-edge discover` lists the readers' names"),
-    "PCS-104": (DeviceAttention, "write more of the reader's name into the address, or slot=N"),
-    "PCS-105": (DeviceLost, "plug the reader in again and check its cable"),
-    "PCS-106": (DeviceLost, "nothing if it comes back by itself; else: systemctl status pcscd"),
-    "PCS-107": (DeviceFault, "restart it: systemctl restart pcscd; if that does not help, replace the reader"),
-    "PCS-108": (DeviceFault, "install it: apt install libpcsclite1"),
+    "PCS-103": (DeviceAbsent, "plug the reader in and check its cable"),
+    "PCS-104": (DeviceAttention, "write more of the reader's name into the address"),
+    "PCS-105": (DeviceLost, "plug the reader in again"),
+    "PCS-106": (DeviceLost, "start it again: sudo systemctl restart pcscd.socket"),
+    "PCS-107": (DeviceFault, "unplug the reader and plug it in again"),
+    "PCS-108": (DeviceFault, "install it: sudo apt install libpcsclite1"),
+    "PCS-109": (DeviceBusy, "close the other program that uses the reader"),
+    "PCS-113": (
+        DeviceAbsent,
+        "plug in the reader that the address names, or take the address from `hall-edge discover`",
+    ),
 }
+LIBRARY = "libpcsclite.so.1"
+HUNG = Named("PCS-114", "restart it: sudo systemctl restart pcscd")
 
 OK, TIMEOUT = 0, 0x8010000A
 NO_READERS, UNKNOWN_READER = 0x8010002E, 0x80100009
@@ -88,10 +114,18 @@ class CardProblem(Exception):
         self.trouble: Trouble = trouble
 
 
-def error(code: str, detail: str = "") -> DeviceError:
+def error(code: str, detail: str = "", action: str | None = None) -> DeviceError:
     """Return the device error that carries *code*."""
-    kind, action = _KINDS[code]
-    return kind(f"{CODES[code]}{detail}", code=code, action=action)
+    kind, usual = _KINDS[code]
+    return kind(f"{CODES[code]}{detail}", code=code, action=action or usual)
+
+
+def held() -> DeviceError:
+    """Return the error for a reader that another program has for itself; names who may be that."""
+    holder = users_of(LIBRARY)
+    if holder is None:
+        return error("PCS-109")
+    return DeviceBusy(f"the smart-card reader is held by {holder}", code="PCS-109", action=action_against(holder))
 
 
 def check_service(result: int) -> None:

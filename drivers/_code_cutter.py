@@ -6,10 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 Terminator = Literal["auto", "cr", "lf", "crlf", "tab", "none"]
-_MARKS: Mapping[Terminator, bytes] = {"auto": b"\n", "cr": b"\r", "lf": b"\n", "crlf": b"\r\n", "tab": b"\t"}
+MARKS: Mapping[Terminator, bytes] = {"auto": b"\n", "cr": b"\r", "lf": b"\n", "crlf": b"\r\n", "tab": b"\t"}
 
 BROKEN_OFF = "SCN-101"
 TOO_LONG = "SCN-102"
+PARTIAL_S = 0.2
+
+
+def silence_s(terminator: Terminator, idle_gap_s: float) -> float:
+    """Return the silence that ends a code, or drops one that has begun."""
+    return idle_gap_s if terminator == "none" else PARTIAL_S
 
 
 class CodeCutter:
@@ -18,7 +24,7 @@ class CodeCutter:
     def __init__(self, terminator: Terminator, max_bytes: int, dropped: Callable[[str, int], None]) -> None:
         self.pending = False
         self._auto = terminator == "auto"
-        self._mark = _MARKS.get(terminator, b"")
+        self._mark = MARKS.get(terminator, b"")
         self._max_bytes = max_bytes
         self._dropped = dropped
         self._rest = b""

@@ -202,11 +202,10 @@ class Http:
         absent = device_error("ESC-102")
         return DeviceLost(absent.message, code=absent.code, action=absent.action) if self.known else absent
 
-    @staticmethod
-    def _broken(error: Exception) -> DeviceError:
+    def _broken(self, error: Exception) -> DeviceError:
         """Return what a failed exchange means: a cut connection, or an answer that is none."""
         cut = isinstance(error, OSError | http.client.IncompleteRead | DeviceLost)
-        return device_error("ESC-107" if cut else "ESC-105")
+        return device_error("ESC-107" if cut else "ESC-105" if self.known else "ESC-104")
 
 
 def _connect(sock: socket.socket, address: Any, limit_s: float, watch: Watch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edge.driver import Named
 from edge.errors import (
     DeviceAbsent,
     DeviceAccess,
@@ -32,6 +33,7 @@ CODES: dict[str, str] = {
     "ESC-110": "the scanner says that it is out of order",
     "ESC-111": "the file with the scanner's CA certificate cannot be used",
     "ESC-112": "the package zeroconf, which finds scanners by their names, is not installed",
+    "ESC-113": "this PC has no network to look for the scanner in",
     "ESC-121": "the scanner is busy with another job",
     "ESC-122": "the scanner rejects the settings of the scan",
     "ESC-123": "the scanner cannot scan from there",
@@ -47,37 +49,72 @@ CODES: dict[str, str] = {
     "ESC-142": "the scanner does not get a page ready",
     "ESC-143": "the scanner ended the job by itself",
     "ESC-144": "a page has more pixels than this PC can take",
+    "ESC-000": "the scanner answers",
+    "ESC-001": "the scanner is busy with another job",
+    "ESC-201": "the scanner scans from its glass",
+    "ESC-202": "the scanner has no glass to try it with",
+    "ESC-203": "no page came from the scanner's glass",
 }
-_REST = "then scan the rest of the pages"
-_RESTART = "switch the scanner off and on again; if it stays, call its supplier"
-_KINDS: Mapping[str, tuple[type[EdgeError], str | None]] = {
-    "ESC-101": (DeviceTimeout, "switch the scanner off and on again"),
-    "ESC-102": (DeviceAbsent, "switch the scanner on, check its network cable, and compare the address with its menu"),
-    "ESC-103": (DeviceAccess, "set ca to the CA that made the scanner's certificate, or to that certificate itself"),
-    "ESC-104": (DeviceProtocol, "compare the address with the scanner's menu; switch AirScan (eSCL) on there"),
-    "ESC-105": (DeviceProtocol, _RESTART),
-    "ESC-106": (DeviceProtocol, "compare the address with the scanner's menu; scan with a lower resolution"),
-    "ESC-107": (DeviceLost, f"check the scanner's network cable and power, {_REST}"),
-    "ESC-108": (DeviceAccess, "allow scanning without a password in the scanner's menu"),
-    "ESC-109": (DeviceAbsent, "switch the scanner on, or write escl://HOST:PORT/eSCL as its address"),
-    "ESC-110": (DeviceFault, _RESTART),
-    "ESC-111": (DeviceAccess, "name a PEM file in ca that the daemon's user may read"),
-    "ESC-112": (DeviceFault, "pip install zeroconf, or apt install python3-zeroconf, or write escl://HOST:PORT/eSCL"),
-    "ESC-121": (DeviceBusy, "wait until the scanner's other job is done"),
-    "ESC-122": (Unsupported, "choose another size, resolution or colour"),
-    "ESC-123": (Unsupported, "choose another source, or leave it to the scanner: source = auto"),
-    "ESC-131": (DeviceAttention, f"take the jammed sheet out, {_REST}"),
-    "ESC-132": (DeviceAttention, f"close the feeder's cover, {_REST}"),
-    "ESC-134": (DeviceAttention, f"fan the sheets and put them in straight, {_REST}"),
-    "ESC-135": (DeviceAttention, f"take the last two sheets apart, {_REST}"),
-    "ESC-136": (DeviceAttention, "scan this sheet on the glass, or only its front"),
-    "ESC-137": (DeviceAttention, _RESTART),
-    "ESC-138": (DeviceAttention, f"put fewer sheets into the feeder, {_REST}"),
-    "ESC-139": (DeviceAttention, "look at the scanner's display"),
-    "ESC-141": (DeviceProtocol, "scan this page again; if it stays, check the network cable"),
-    "ESC-142": (DeviceTimeout, "switch the scanner off and on again"),
-    "ESC-143": (DeviceFault, f"look at the scanner's display, {_REST}"),
-    "ESC-144": (DeviceProtocol, "scan at a lower resolution, or as JPEG"),
+_ACTIONS: Mapping[str, str] = {
+    "ESC-101": "unplug the scanner's power for ten seconds, then switch it on again",
+    "ESC-102": "switch the scanner on and check its network cable",
+    "ESC-103": "set ca to the CA that made the scanner's certificate, or to that certificate itself",
+    "ESC-104": "write the address that the scanner shows in its menu",
+    "ESC-105": "load newer firmware into the scanner",
+    "ESC-106": "scan with a lower resolution",
+    "ESC-107": "check the scanner's network cable",
+    "ESC-108": "allow scanning without a password in the scanner's menu",
+    "ESC-109": "switch the scanner on and wait a minute: it announces itself then",
+    "ESC-110": "switch the scanner off and on again",
+    "ESC-111": "name a PEM file in ca that the service may read",
+    "ESC-112": "install it: sudo apt install python3-zeroconf",
+    "ESC-113": "plug the network cable of this PC in",
+    "ESC-121": "wait until the scanner's other job is done",
+    "ESC-122": "choose another size, resolution or colour",
+    "ESC-123": "choose another source, or leave it to the scanner: source = auto",
+    "ESC-131": "open the feeder's cover and take the jammed sheet out",
+    "ESC-132": "close the feeder's cover",
+    "ESC-134": "fan the sheets and put them in straight",
+    "ESC-135": "take the sheets apart that stick together",
+    "ESC-136": "scan this sheet on the glass",
+    "ESC-137": "empty the feeder's tray and put it in place again",
+    "ESC-138": "put fewer sheets into the feeder",
+    "ESC-139": "do what the scanner's display says",
+    "ESC-141": "scan this page again",
+    "ESC-142": "cancel the job at the scanner's display",
+    "ESC-143": "scan the rest of the pages again",
+    "ESC-144": "scan with a lower resolution, or as JPEG",
+}
+STUCK = Named("ESC-101", _ACTIONS["ESC-101"])
+_KINDS: Mapping[str, type[EdgeError]] = {
+    "ESC-101": DeviceTimeout,
+    "ESC-102": DeviceAbsent,
+    "ESC-103": DeviceAccess,
+    "ESC-104": DeviceProtocol,
+    "ESC-105": DeviceProtocol,
+    "ESC-106": DeviceProtocol,
+    "ESC-107": DeviceLost,
+    "ESC-108": DeviceAccess,
+    "ESC-109": DeviceAbsent,
+    "ESC-110": DeviceFault,
+    "ESC-111": DeviceAccess,
+    "ESC-112": DeviceFault,
+    "ESC-113": DeviceAbsent,
+    "ESC-121": DeviceBusy,
+    "ESC-122": Unsupported,
+    "ESC-123": Unsupported,
+    "ESC-131": DeviceAttention,
+    "ESC-132": DeviceAttention,
+    "ESC-134": DeviceAttention,
+    "ESC-135": DeviceAttention,
+    "ESC-136": DeviceAttention,
+    "ESC-137": DeviceAttention,
+    "ESC-138": DeviceAttention,
+    "ESC-139": DeviceAttention,
+    "ESC-141": DeviceProtocol,
+    "ESC-142": DeviceTimeout,
+    "ESC-143": DeviceFault,
+    "ESC-144": DeviceProtocol,
 }
 _REASONS: Mapping[str, StopReason] = {
     "ESC-131": "jam",
@@ -103,8 +140,7 @@ STANDING = frozenset({"ESC-131", "ESC-132"})
 
 def error(code: str) -> EdgeError:
     """Return the error that carries *code*."""
-    kind, action = _KINDS[code]
-    return kind(CODES[code], code=code, action=action)
+    return _KINDS[code](CODES[code], code=code, action=_ACTIONS[code])
 
 
 def device_error(code: str) -> DeviceError:

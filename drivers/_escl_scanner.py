@@ -11,6 +11,7 @@ from drivers._escl_problems import device_error, error
 from drivers._escl_quirks import Quirks, quirks_of
 from drivers._escl_status import Status, read_status
 from drivers._escl_stream import Check, Patience
+from edge.errors import DeviceProtocol
 
 OK, CREATED, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, GONE, UNAVAILABLE = 200, 201, 401, 403, 404, 410, 503
 JOB = Patience(silence_s=30.0, total_s=60.0)
@@ -42,7 +43,10 @@ class Scanner:
 
     def identify(self, own: Quirks) -> Device:
         """Learn what it is and which quirks it has."""
-        answer = self.http.ask(self._about("ScannerCapabilities"), Patience(), nobody_minds)
+        try:
+            answer = self.http.ask(self._about("ScannerCapabilities"), Patience(), nobody_minds)
+        except DeviceProtocol as failed:
+            raise error("ESC-104") from failed  # also an endless answer: no scanner says so much about itself
         _expect(answer)
         capabilities = read_capabilities(answer.body)
         quirks = quirks_of(capabilities.model, capabilities.maker, answer.header("Server"), own)

@@ -55,5 +55,12 @@ def read_status(document: bytes) -> Status:
     return Status(state=root.word("State"), feeder=root.word("AdfState"), jobs=jobs)
 
 
+def in_words(status: Status) -> str:
+    """Return how a scanner is, for people."""
+    doing = "is scanning" if status.state == "Processing" else "answers"
+    feeder = {LOADED: "; paper lies in its feeder", EMPTY: "; its feeder is empty"}.get(status.feeder, "")
+    return f"the scanner {doing}{feeder}"
+
+
 def _last(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2].removeprefix("urn:uuid:")

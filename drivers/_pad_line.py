@@ -9,8 +9,16 @@ from drivers._pad_frame import Cutter
 from drivers._pad_notation import Part
 from drivers._pad_protocol import Protocol, Signal
 from edge.driver import Port
-from edge.errors import DeviceError, DeviceLost
+from edge.errors import DeviceError, DeviceLost, DeviceProtocol
 from edge.links import Link
+
+STRANGE = ("unknown", "unmapped")
+MOST_STRANGE_BYTES = 256
+"""More than this, and nothing of it understood, is no noise: another device, or another profile's pad."""
+WRONG = (
+    "what sends at the pad's address says nothing that the profile knows",
+    "put the pad's cable into its own port: another device is in it",
+)
 
 
 class PadLine:
@@ -19,6 +27,8 @@ class PadLine:
     def __init__(self, protocol: Protocol, address: int, port: Port) -> None:
         self.inbox: deque[Signal] = deque()
         self.heard_at = 0.0
+        self.strange_bytes: int | None = 0
+        """What has come before anything that the profile knows; ``None``: something has."""
         self._protocol = protocol
         self._address = address
         self._port = port
@@ -34,6 +44,7 @@ class PadLine:
     def open(self) -> None:
         """Open the line and write the profile's init bytes."""
         self._link = self._port.open(self._carrier.line)
+        self.strange_bytes = 0
         self._forget()
         try:
             if self._protocol.init:
@@ -64,7 +75,9 @@ class PadLine:
         for piece in pieces:
             bodies += cutter.feed(piece)
             self.heard_at = now
-        self.inbox.extend(self._protocol.understand(body) for body in bodies)
+        signals = [self._protocol.understand(body) for body in bodies]
+        self.inbox.extend(signals)
+        self._judge(signals, sum(map(len, pieces)))
 
     def frame(self, body: tuple[Part, ...], staff: int = 0, timeout_s: int = 0) -> bytes:
         """Return the frame for *body*; raises ``OverflowError`` when a value does not fit."""
@@ -84,6 +97,15 @@ class PadLine:
         if self._link is None:
             raise DeviceLost("the pad is not open")
         return self._link
+
+    def _judge(self, signals: list[Signal], size: int) -> None:
+        """Count what comes before anything is understood; raises PAD-109 where that is too much for a pad."""
+        if any(signal.what not in STRANGE for signal in signals):
+            self.strange_bytes = None
+        elif self.strange_bytes is not None:
+            self.strange_bytes += size
+            if self.strange_bytes > MOST_STRANGE_BYTES:
+                raise DeviceProtocol(WRONG[0], code="PAD-109", action=WRONG[1])
 
     def _forget(self) -> None:
         self._cutter.reset()

@@ -18,9 +18,11 @@ from drivers._pad_line import PadLine
 from drivers._pad_notation import Part
 from drivers._pad_profile import Way
 from drivers._pad_protocol import Signal
-from edge.driver import DeviceInfo, Driver, Job, Port, Settings
+from drivers._pad_selftest import Trial
+from edge.driver import DeviceInfo, Driver, Finding, Job, Named, Port, Settings
 from edge.errors import DeviceError, DeviceLost, DeviceTimeout, JobCancelled, Unsupported
 from edge.events import Declined, Evaluate, Interrupted, Params, Payload, Rated, RatingFlag, Reason, TimedOut
+from edge.selftest.model import Level
 
 CODES: dict[str, str] = {
     "PAD-101": "the pad did not accept the request in time",
@@ -30,7 +32,16 @@ CODES: dict[str, str] = {
     "PAD-105": "reasons dropped",
     "PAD-106": "the request does not fit the profile",
     "PAD-107": "frame that the profile does not know",
+    "PAD-000": "the pad takes requests",
+    "PAD-201": "press a key of the evaluation pad",
+    "PAD-203": "the pad's keys work",
+    "PAD-204": "the pad's profile does not know the key",
+    "PAD-205": "no key of the pad was pressed",
+    "PAD-206": "the pad does not accept a request",
 }
+REPLUG = "unplug the pad and plug it in again"
+SMALLER = "send a smaller staff number or time limit"
+SILENT = Named("PAD-108", "see that the pad's power light is on")
 
 Seconds = Annotated[float, Meta(ge=0, le=3600)]
 SLICE_S = 0.1
@@ -76,6 +87,7 @@ class EvaluationPad(Driver):
 
     kind = "evaluation-pad"
     commands = (Evaluate,)
+    silent = SILENT
 
     def __init__(self, settings: SessionSettings, port: Port) -> None:
         super().__init__(settings, port)
@@ -112,7 +124,7 @@ class EvaluationPad(Driver):
         try:
             request = self._line.frame(self._protocol.request, int(command.staff or 0), command.timeout_s)
         except OverflowError as error:
-            raise Unsupported(f"{CODES['PAD-106']}: {error}", code="PAD-106") from error
+            raise Unsupported(f"{CODES['PAD-106']}: {error}", code="PAD-106", action=SMALLER) from error
         asked_at: float | None = None
         try:
             self._settle(job)
@@ -136,6 +148,10 @@ class EvaluationPad(Driver):
         # Only now is the event durable: only now may the pad say "thank you".
         self._tell_end(self._protocol.key_taken)
         self._acknowledged = (signal.raw, self.port.monotonic())
+
+    def selftest(self, level: Level, job: Job) -> Iterator[Finding]:
+        """Send a request and take it back; a person may press a key, which is no rating."""
+        yield from Trial(self._line, self._protocol, self.port, self.settings.answer_s, level, job).findings()
 
     # --- the session ---
 
@@ -162,7 +178,7 @@ class EvaluationPad(Driver):
             job.check()
             now = self.port.monotonic()
             if not accepted and now >= accept_by:
-                raise DeviceTimeout(CODES["PAD-101"], code="PAD-101")
+                raise DeviceTimeout(CODES["PAD-101"], code="PAD-101", action=REPLUG)
             if now >= deadline:
                 return None
             self._line.listen(min(SLICE_S, deadline - now))

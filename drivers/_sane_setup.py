@@ -49,7 +49,7 @@ def sources(device: Device, scan: Scan) -> list[Source]:
     found = [source for source in wanted if source in offered]
     if not found:
         raise error("SAN-120")
-    return found[1:] if len(found) > 1 and _feeder_is_empty(device) else found
+    return found[1:] if len(found) > 1 and feeder_is_empty(device) else found
 
 
 def check_extras(device: Device, extras: Mapping[str, Value]) -> None:
@@ -121,10 +121,11 @@ def _papers(device: Device) -> Iterable[tuple[str, words.Paper]]:
             yield name, kind
 
 
-def _feeder_is_empty(device: Device) -> bool:
-    """Return whether the scanner has a sensor that says so."""
+def feeder_is_empty(device: Device) -> bool | None:
+    """Return whether a sensor says so; ``None``: there is none."""
     sensors = (device.options.get(name) for name in words.LOADED)
-    return any(one is not None and one.active and device.get(one) is False for one in sensors)
+    said = [device.get(one) is False for one in sensors if one is not None and one.active]
+    return any(said) if said else None
 
 
 def _choose_source(device: Device, source: Source, *, duplex: bool) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from drivers._sane_abi import Status
 from drivers._sane_library import SaneError
+from edge.driver import Named
 from edge.errors import (
     DeviceAbsent,
     DeviceAccess,
@@ -43,28 +44,55 @@ CODES: dict[str, str] = {
     "SAN-120": "the scanner cannot scan from there",
     "SAN-121": "a page of this size and resolution does not fit into the memory of this driver",
     "SAN-122": "the scanner has no such option, or does not take this value",
+    "SAN-000": "the scanner answers",
+    "SAN-201": "the scanner scans from its glass",
+    "SAN-202": "the scanner has no glass to try it with",
+    "SAN-203": "no page came from the scanner's glass",
 }
-_KINDS: Mapping[str, tuple[type[EdgeError], str | None]] = {
-    "SAN-100": (DeviceFault, "install it: apt install libsane1"),
-    "SAN-101": (DeviceAbsent, "switch the scanner on, check its cable, and compare the address with `scanimage -L`"),
-    "SAN-102": (DeviceBusy, "close the other scan program, or wait until its job is done"),
-    "SAN-103": (DeviceAccess, "put the daemon's user into the group scanner, then plug the scanner in again"),
-    "SAN-104": (DeviceFault, "switch the scanner off and on again; if it stays, call its supplier"),
-    "SAN-105": (DeviceLost, "check the scanner, the network, and the service saned where it is plugged in"),
-    "SAN-106": (DeviceLost, "switch the scanner on and check its cable or network"),
-    "SAN-107": (DeviceFault, "scan with a lower resolution, or close other programs"),
-    "SAN-108": (DeviceProtocol, "update the scanner's backend, or call its supplier"),
-    "SAN-109": (DeviceProtocol, "update the scanner's backend, or call its supplier"),
-    "SAN-110": (DeviceAttention, "take the jammed sheet out, then scan the rest of the pages"),
-    "SAN-111": (DeviceAttention, "close the scanner's cover, then scan the rest of the pages"),
-    "SAN-112": (DeviceBusy, "wait a minute and scan again"),
-    "SAN-113": (DeviceAttention, "open the transport lock under the scanner, then switch it off and on again"),
-    "SAN-114": (JobCancelled, "scan the rest of the pages if they are still wanted"),
-    "SAN-115": (DeviceFault, "name the backend in dll.conf and compare with `scanimage -L`"),
-    "SAN-116": (DeviceLost, "plug the scanner in again and switch it on"),
-    "SAN-120": (Unsupported, "choose another source, or leave it to the scanner: source = auto"),
-    "SAN-121": (Unsupported, "scan with a lower resolution or a smaller size"),
-    "SAN-122": (DeviceProtocol, "compare `options` in the configuration with `scanimage -A -d NAME`"),
+_ACTIONS: Mapping[str, str] = {
+    "SAN-100": "install it: sudo apt install libsane1",
+    "SAN-101": "switch the scanner on and check its cable",
+    "SAN-102": "close the other scan program",
+    "SAN-103": "run sudo usermod -aG scanner hall-edge && sudo systemctl restart hall-edge",
+    "SAN-104": "switch the scanner off and on again",
+    "SAN-105": "check the network between this PC and the scanner",
+    "SAN-106": "wake the scanner up with its power key",
+    "SAN-107": "close other programs on this PC",
+    "SAN-108": "scan with another size or resolution",
+    "SAN-109": "update the scanner's driver for SANE",
+    "SAN-110": "open the scanner's cover and take the jammed sheet out",
+    "SAN-111": "close the scanner's cover",
+    "SAN-112": "wait a minute and scan again",
+    "SAN-113": "open the transport lock under the scanner",
+    "SAN-114": "scan again if the pages are still wanted",
+    "SAN-115": "add the scanner's backend to /etc/sane.d/dll.conf",
+    "SAN-116": "plug the scanner's USB cable in again",
+    "SAN-120": "choose another source, or leave it to the scanner: source = auto",
+    "SAN-121": "scan with a lower resolution",
+    "SAN-122": "correct `options` in the configuration: `scanimage -A` shows what there is",
+}
+HUNG = Named("SAN-117", "unplug the scanner's power for ten seconds, then switch it on again")
+_KINDS: Mapping[str, type[EdgeError]] = {
+    "SAN-100": DeviceFault,
+    "SAN-101": DeviceAbsent,
+    "SAN-102": DeviceBusy,
+    "SAN-103": DeviceAccess,
+    "SAN-104": DeviceFault,
+    "SAN-105": DeviceLost,
+    "SAN-106": DeviceLost,
+    "SAN-107": DeviceFault,
+    "SAN-108": DeviceProtocol,
+    "SAN-109": DeviceProtocol,
+    "SAN-110": DeviceAttention,
+    "SAN-111": DeviceAttention,
+    "SAN-112": DeviceBusy,
+    "SAN-113": DeviceAttention,
+    "SAN-114": JobCancelled,
+    "SAN-115": DeviceFault,
+    "SAN-116": DeviceLost,
+    "SAN-120": Unsupported,
+    "SAN-121": Unsupported,
+    "SAN-122": DeviceProtocol,
 }
 
 
@@ -95,8 +123,7 @@ _UNKNOWN = Meaning("SAN-104", "SAN-104")
 
 def error(code: str) -> EdgeError:
     """Return the error that carries *code*."""
-    kind, action = _KINDS[code]
-    return kind(CODES[code], code=code, action=action)
+    return _KINDS[code](CODES[code], code=code, action=_ACTIONS[code])
 
 
 def device_error(code: str) -> DeviceError:

@@ -20,14 +20,14 @@ from edge.secret import Secret
 TEXT_BYTES, PHOTO_BYTES, FINGERPRINT_BYTES = 256, 1024, 512
 ADDRESS_BYTES = 70
 LONG_TERM = "长期"
-_TYPE_AT = 248
+TYPE_AT = 248
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECK_CHARACTERS = "10X98765432"
 
 _Layout = Mapping[str, tuple[tuple[int, int], ...]]
 """Field → its places (offset, bytes); several places are joined without anything between."""
 
-_DOCUMENTS: Mapping[str, DocumentType] = {
+DOCUMENTS: Mapping[str, DocumentType] = {
     " ": "prc-resident",
     "\0": "prc-resident",
     "J": "hmt-residence",
@@ -45,7 +45,7 @@ _RESIDENT: _Layout = {
     "valid_from": ((188, 16),),
     "valid_until": ((204, 16),),
 }
-_LAYOUTS: Mapping[DocumentType, _Layout] = {
+LAYOUTS: Mapping[DocumentType, _Layout] = {
     "prc-resident": _RESIDENT,
     "hmt-residence": {
         **{name: places for name, places in _RESIDENT.items() if name != "nation"},
@@ -119,14 +119,14 @@ def split(data: bytes, *, with_fingerprints: bool) -> Sections:
 
 def parse(sections: Sections, today: dt.date, new_addresses: tuple[str, ...] | None = None) -> Record:
     """Return what the card says; raises :class:`UnreadableError` (type not known, no number)."""
-    document = _DOCUMENTS.get(_decode(sections.text[_TYPE_AT : _TYPE_AT + 2]))
+    document = DOCUMENTS.get(decoded(sections.text[TYPE_AT : TYPE_AT + 2]))
     if document is None:
         raise UnreadableError("unknown-type")
-    raw = {name: _field(sections.text, places) for name, places in _LAYOUTS[document].items()}
+    raw = {name: field_of(sections.text, places) for name, places in LAYOUTS[document].items()}
     if not raw["number"]:
         raise UnreadableError("unreadable-record")
     birth, start, end = (iso_date(raw[name]) for name in ("birth_date", "valid_from", "valid_until"))
-    words = {name: raw.get(name) or None for name in _LAYOUTS[document] if name not in {"sex", "nation"}}
+    words = {name: raw.get(name) or None for name in LAYOUTS[document] if name not in {"sex", "nation"}}
     words |= {"birth_date": birth, "valid_from": start, "valid_until": end}
     holder = CardHolder(
         **words,
@@ -155,7 +155,7 @@ def pick(holder: CardHolder, fields: Iterable[PersonField]) -> CardHolder:
 def addresses(data: bytes) -> tuple[str, ...]:
     """Return the additional addresses of a 30 03 answer, oldest first, blank entries left out."""
     entries = (data[at : at + ADDRESS_BYTES] for at in range(0, len(data), ADDRESS_BYTES))
-    return tuple(text for entry in entries if (text := _strip(_decode(entry))))
+    return tuple(text for entry in entries if (text := _strip(decoded(entry))))
 
 
 def sam_id(data: bytes) -> str:
@@ -233,11 +233,11 @@ def _ordered(found: set[CardWarning]) -> tuple[CardWarning, ...]:
     return tuple(warning for warning in get_args(CardWarning) if warning in found)
 
 
-def _field(text: bytes, places: tuple[tuple[int, int], ...]) -> str:
-    return _strip(_decode(b"".join(text[at : at + size] for at, size in places)))
+def field_of(text: bytes, places: tuple[tuple[int, int], ...]) -> str:
+    return _strip(decoded(b"".join(text[at : at + size] for at, size in places)))
 
 
-def _decode(data: bytes) -> Secret:
+def decoded(data: bytes) -> Secret:
     """Decode 16-bit units; surrogate pairs and private-use characters (rare names) pass unchanged."""
     return Secret(data.decode("utf-16-le", errors="replace"))
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from edge.driver import Named
 from edge.errors import DeviceError, DeviceFault, DeviceProtocol, DeviceTimeout
 from edge.events import Advice, CardRejection
 
@@ -22,19 +23,30 @@ CODES: dict[str, str] = {
     "IDC-121": "the ID-card reader refuses to look for cards",
     "IDC-160": "the ID-card reader's security module failed its self-test and takes no commands",
     "IDC-166": "the ID-card reader's security module is not authorised",
+    "IDC-000": "the ID-card reader answers",
+    "IDC-201": "lay a test card on the ID-card reader",
+    "IDC-202": "take the card off the ID-card reader",
+    "IDC-203": "the ID-card reader reads cards",
+    "IDC-204": "the ID-card reader could not read the card",
+    "IDC-205": "no card was laid on the ID-card reader",
+    "IDC-206": "the ID-card reader does not tell its SAM id",
+    "IDC-207": "the ID-card reader's own check is not right",
 }
-_CABLE = "check the reader's cable and extension leads, then unplug it and plug it in again"
-_KINDS: Mapping[str, tuple[type[DeviceError], str | None]] = {
-    "IDC-101": (DeviceTimeout, None),
-    "IDC-102": (DeviceProtocol, None),
-    "IDC-103": (DeviceTimeout, None),
+_CABLE = "plug the reader straight into this PC, without an extension lead"
+_KINDS: Mapping[str, tuple[type[DeviceError], str]] = {
+    "IDC-101": (DeviceTimeout, "see that the reader's power light is on and that its cable is in the configured port"),
+    "IDC-102": (DeviceProtocol, "put the reader's cable into its own port: another device is in it"),
+    "IDC-103": (DeviceTimeout, "unplug the reader and plug it in again"),
     "IDC-104": (DeviceProtocol, _CABLE),
     "IDC-110": (DeviceProtocol, _CABLE),
     "IDC-111": (DeviceProtocol, _CABLE),
-    "IDC-121": (DeviceProtocol, "unplug the reader and plug it in again; if it stays, call its supplier"),
-    "IDC-160": (DeviceFault, None),
-    "IDC-166": (DeviceFault, None),
+    "IDC-121": (DeviceProtocol, "unplug the reader, wait ten seconds and plug it in again"),
+    "IDC-160": (DeviceFault, "replace the reader"),
+    "IDC-166": (DeviceFault, "have the reader's security module authorised by its supplier"),
 }
+
+
+SILENT = Named("IDC-103", _KINDS["IDC-103"][1])
 
 
 class Next(Enum):

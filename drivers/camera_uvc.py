@@ -33,20 +33,19 @@ from typing import TYPE_CHECKING
 from drivers import _camera_problems as problems
 from drivers._camera_settings import ADDRESSES, ENVIRONMENT, CameraSettings
 from drivers._camera_usb import offer
-from edge.driver import DeviceInfo, Driver, Job, Port
+from edge.driver import DeviceInfo, Driver, Finding, Job, Port
 from edge.errors import Unsupported
 from edge.events import Capture, Params, Payload
 from edge.links.address import Address
 from edge.needs import Match, Needs
 from edge.plugging.plugged import Offer, Plugged
+from edge.selftest.model import Level
 
 if TYPE_CHECKING:
     from drivers._camera_session import CameraSession
 
 if find_spec("cv2") is None:  # it is loaded by the process that has the camera alone: 60 MiB
     raise ModuleNotFoundError("No module named 'cv2'", name="cv2")
-
-CODES = problems.CODES
 
 OPENING_S = 10.0
 NEEDS = Needs(
@@ -68,6 +67,7 @@ class DocumentCamera(Driver):
     lane = "process"
     memory_mb = 1024
     commands = (Capture,)
+    hung = silent = problems.HUNG
     poll_limit_s = 2.0
     """A read ends after a second: ENVIRONMENT, and the same for MJPEG."""
     proof_s = 3.0
@@ -101,6 +101,11 @@ class DocumentCamera(Driver):
         if not isinstance(command, Capture):
             raise Unsupported(f"a document camera does not know {command.command}")
         yield from self._opened().capture(command, job)
+
+    def selftest(self, level: Level, job: Job) -> list[Finding]:
+        """Look at one picture: there is nothing to move or to ask."""
+        del level
+        return self._opened().tested(job)
 
     def close(self) -> None:
         session, self._session = self._session, None

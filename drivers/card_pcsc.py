@@ -39,14 +39,16 @@ from drivers._card_apdu import Talk, check_apdu
 from drivers._card_atr import parse_atr
 from drivers._card_pcsc import ReaderName, Service
 from drivers._card_reading import Reading, read_card
+from drivers._card_selftest import findings
 from drivers._card_settings import CardSettings, Want, standing, wanted
 from drivers._card_slot import SLICE_S, Ask, Inside, Slot, Work
-from edge.driver import DeviceInfo, Driver, Job, Port
+from edge.driver import DeviceInfo, Driver, Finding, Job, Port
 from edge.errors import DeviceError, DeviceLost, Unsupported
 from edge.events import CardRead, CardRejected, Params, Payload, ReadSmartCard, Transmit, Transmitted
 from edge.links.address import Address
 from edge.needs import Match, Needs
 from edge.plugging.plugged import Offer, Plugged
+from edge.selftest.model import Level
 
 CODES = status.CODES
 OPEN_WAIT_S = 1.5
@@ -71,6 +73,7 @@ class PcscCardDriver(Driver):
     needs = NEEDS
     lane = "process"
     commands = (ReadSmartCard, Transmit)
+    hung = silent = status.HUNG
     poll_limit_s = 1.5
     proof_s = 15.0
 
@@ -146,6 +149,22 @@ class PcscCardDriver(Driver):
             ask.say("insert-card")
             first = False
 
+    def selftest(self, level: Level, job: Job) -> Iterator[Finding]:
+        slot = self._opened()
+        try:
+            yield from self._tested(slot, level, job)
+        except DeviceLost as lost:
+            yield from self._tested(self._restarted(lost), level, job)
+
+    def _tested(self, slot: Slot, level: Level, job: Job) -> Iterator[Finding]:
+        if self._service is None:
+            raise DeviceLost("the reader is not open")
+        try:
+            yield from findings(self._service, slot.reader, self.port, level, job)
+        finally:
+            if level == "interactive":
+                slot.pass_over()
+
     def close(self) -> None:
         service, self._service, self._slot = self._service, None, None
         if service is not None:
@@ -206,7 +225,7 @@ class PcscCardDriver(Driver):
             raise
         reader = addresses.choose(readers, self.port.address)
         if reader is None:
-            raise status.error("PCS-103")
+            raise status.error("PCS-113" if readers else "PCS-103")
         return service, reader
 
     # --- the card

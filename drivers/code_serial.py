@@ -37,24 +37,31 @@ A gun is silent until it reads: it counts as healthy as long as its port is ther
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from msgspec import Meta
 from msgspec.structs import replace
 
-from drivers._code_cutter import BROKEN_OFF, TOO_LONG, CodeCutter, RecentCodes, Terminator
+from drivers._code_cutter import BROKEN_OFF, TOO_LONG, CodeCutter, RecentCodes, Terminator, silence_s
 from drivers._code_text import AIM_BYTES, SYMBOLOGIES, Encoding, decode
+from drivers._selftest import patience
 from drivers._serial_ports import NEEDS, unsure_offer
-from edge.driver import DeviceInfo, Driver, Port, Settings
+from drivers._substitute_codes import CodeSubstitute
+from edge.driver import DeviceInfo, Driver, Finding, Job, Port, Settings
 from edge.errors import DeviceLost
 from edge.events import Payload, Scanned
 from edge.links import Link, SerialLine
 from edge.needs import Match
 from edge.plugging.plugged import Offer, Plugged, address_of
+from edge.selftest.model import Level
 
 CODES: dict[str, str] = {
     BROKEN_OFF: "code without its terminator dropped",
     TOO_LONG: "code longer than max_bytes dropped",
+    "SCN-201": "scan any code",
+    "SCN-203": "the scan gun reads codes",
+    "SCN-205": "no code was scanned",
 }
 
 MAKERS = {0x0536, 0x05F9, 0x080C, 0x0C2E, 0x1EAB}
@@ -63,7 +70,6 @@ MIXED_MAKERS = {0x05E0}
 """Symbol (Zebra) makes radios too."""
 OWN_PORTS = tuple(f"{maker:04x}:*" for maker in sorted(MAKERS | MIXED_MAKERS))
 CDC = 2
-PARTIAL_S = 0.2
 LOG_EVERY_S = 10.0
 
 
@@ -90,6 +96,7 @@ class SerialScanner(Driver):
 
     kind = "code-scanner"
     settings_type = CodeSettings
+    substitute = CodeSubstitute
     needs = replace(NEEDS, matches=(*NEEDS.matches, Match(subsystem="tty", usb=OWN_PORTS)))
 
     def __init__(self, settings: CodeSettings, port: Port) -> None:
@@ -99,7 +106,7 @@ class SerialScanner(Driver):
         self._prefix, self._suffix = settings.prefix.encode(), settings.suffix.encode()
         around = len(self._prefix) + AIM_BYTES + len(self._suffix)
         self._cutter = CodeCutter(settings.terminator, settings.max_bytes + around, self._dropped)
-        self._silence_s = settings.idle_gap_s if settings.terminator == "none" else PARTIAL_S
+        self._silence_s = silence_s(settings.terminator, settings.idle_gap_s)
         self._recent = RecentCodes(settings.duplicate_s)
         self._link: Link | None = None
         self._silent_at = 0.0
@@ -136,6 +143,18 @@ class SerialScanner(Driver):
         else:
             codes = cutter.silence() if cutter.pending and now >= self._silent_at else []
         return [event for code in codes if (event := self._event(code, now)) is not None]
+
+    def selftest(self, level: Level, job: Job) -> Iterator[Finding]:
+        """Have a person scan a code; of that only its length is told."""
+        if level != "interactive":
+            return  # it is silent until it reads
+        job.report("SCN-201")
+        for wait_s in patience(job):
+            for event in self.poll(wait_s):
+                if isinstance(event, Scanned):
+                    yield Finding(code="SCN-203", seen=f"a code of {event.length_bytes} bytes was scanned")
+                    return
+        yield Finding(code="SCN-205", result="fail")
 
     def close(self) -> None:
         """Let go of the line."""

@@ -45,16 +45,20 @@ from drivers import _sdt_frame as frames
 from drivers import _sdt_record as records
 from drivers import _sdt_sam as sam
 from drivers import _sdt_status as status
+from drivers._sdt_ask import Ask
 from drivers._sdt_card import Lying, Refused, Taken
+from drivers._sdt_selftest import Trial
 from drivers._sdt_settings import IdCardSettings, Want, armed, standing
 from drivers._serial_ports import NEEDS, unsure_offer
-from edge.driver import DeviceInfo, Driver, Job, Port
+from drivers._substitute_sdt import SdtSubstitute
+from edge.driver import DeviceInfo, Driver, Finding, Job, Port
 from edge.errors import DeviceLost, Unsupported
 from edge.events import Params, Payload, Presented, Read, ReadCard, Rejected, Removed
 from edge.links import Link, SerialLine, UsbLine
 from edge.links.address import BYTE_STREAMS, USB, USBIP
 from edge.needs import Match
 from edge.plugging.plugged import Offer, Plugged, address_of
+from edge.selftest.model import Level
 
 CODES = status.CODES
 RATES = (115200, 57600, 38400, 19200, 9600)
@@ -72,6 +76,7 @@ class SdtIdCardDriver(Driver):
 
     kind = "id-card"
     settings_type = IdCardSettings
+    substitute = SdtSubstitute
     addresses = (*BYTE_STREAMS, USB, USBIP)
     needs = replace(
         NEEDS,
@@ -79,6 +84,7 @@ class SdtIdCardDriver(Driver):
         matches=(*NEEDS.matches, Match(subsystem="usb", usb=(USB_READER,))),
     )
     commands = (ReadCard,)
+    silent = status.SILENT
     poll_limit_s = 26.0  # a reader that falls silent in the middle of a card, retried
     proof_s = 15.0
 
@@ -113,14 +119,14 @@ class SdtIdCardDriver(Driver):
             raise
 
     def poll(self, wait_s: float) -> _Events:
-        yield from self._look(self._standing, _Ask())
+        yield from self._look(self._standing, Ask())
         self._rest(min(wait_s, self._own.find_interval_s))
 
     def execute(self, command: Params, job: Job) -> _Events:
         if not isinstance(command, ReadCard):
             raise Unsupported(f"an ID-card reader does not know {command.command}")
         want = armed(self._own, command)
-        ask = _Ask(job)
+        ask = Ask(job)
         while True:
             ask.check()
             if (yield from self._look(want, ask)):
@@ -130,6 +136,18 @@ class SdtIdCardDriver(Driver):
             while (left := end - self.port.monotonic()) > 0:
                 ask.check()
                 self._rest(min(left, CHECK_S))
+
+    def selftest(self, level: Level, job: Job) -> Iterator[Finding]:
+        _, reader = self._opened()
+        trial = Trial(
+            reader, self._rest, level, job, self.today(),
+            reads=self._own.read != "presence", lenient=self._own.lenient,
+        )  # fmt: skip
+        try:
+            yield from trial.findings(occupied=self._card is not None)
+        finally:
+            if trial.left_there:
+                self._card = Lying(done=True)
 
     def close(self) -> None:
         link, self._link, self._sam, self._card = self._link, None, None, None
@@ -174,7 +192,7 @@ class SdtIdCardDriver(Driver):
             raise DeviceLost("the reader is not open")
         return self._link, self._sam
 
-    def _look(self, want: Want | None, ask: _Ask) -> _Look:
+    def _look(self, want: Want | None, ask: Ask) -> _Look:
         """Make one pass: has the card left, is there one, is it wanted? Return whether it was served."""
         _, reader = self._opened()
         if self._card is not None and self._card.done:
@@ -198,14 +216,14 @@ class SdtIdCardDriver(Driver):
             yield Removed()
         return False
 
-    def _announce(self, ask: _Ask) -> _Events:
+    def _announce(self, ask: Ask) -> _Events:
         if self._card is None:
             self._card = Lying()
             yield Presented()
         self._card.misses = 0
         ask.say("card-found")
 
-    def _read(self, want: Want, ask: _Ask) -> _Look:
+    def _read(self, want: Want, ask: Ask) -> _Look:
         _, reader = self._opened()
         ask.say("reading")
         outcome = cards.take(reader, ask.check, fingerprints=want.fingerprints, lenient=self._own.lenient, sure=True)
@@ -214,7 +232,7 @@ class SdtIdCardDriver(Driver):
     def _peek(self, *, fingerprints: bool = False) -> Taken | Refused | None:
         """Read without asking whether there is a card."""
         _, reader = self._opened()
-        return cards.take(reader, _Ask().check, fingerprints=fingerprints, lenient=True, sure=False)
+        return cards.take(reader, Ask().check, fingerprints=fingerprints, lenient=True, sure=False)
 
     def _report(self, want: Want, outcome: Taken | Refused) -> _Look:
         """Yield what became of a card; one that was lifted too early does not serve the want."""
@@ -273,23 +291,6 @@ class SdtIdCardDriver(Driver):
         if not card.proved:
             return Refused("removed-too-early", status=answer.status)
         return records.addresses(answer.data)
-
-
-class _Ask:
-    """Whoever waits for a card: a job, or nobody."""
-
-    def __init__(self, job: Job | None = None) -> None:
-        self._job = job
-        self._said = ""
-
-    def check(self) -> None:
-        if self._job is not None:
-            self._job.check()
-
-    def say(self, text_code: str) -> None:
-        if self._job is not None and text_code != self._said:
-            self._said = text_code
-            self._job.report(text_code)
 
 
 def _rejected(refused: Refused) -> Rejected:

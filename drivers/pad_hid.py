@@ -31,6 +31,7 @@ from typing import ClassVar
 
 from drivers import _pad_session as session
 from drivers._pad_profile import Way
+from drivers._substitute_pad import HidPadSubstitute
 from edge.driver import Port
 from edge.links.address import HID, HID_NODE, REPLAY
 from edge.needs import Match, Needs
@@ -60,6 +61,7 @@ class HidPad(session.EvaluationPad):
     """An evaluation pad, as its profile describes it."""
 
     settings_type = HidPadSettings
+    substitute = HidPadSubstitute
     addresses = (HID, HID_NODE, REPLAY)
     needs = NEEDS
     public_traffic = False  # what a wrong address leads to may be a clerk's keyboard

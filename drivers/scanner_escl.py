@@ -43,16 +43,19 @@ from msgspec import Meta
 from drivers import _escl_find as find
 from drivers._escl_http import Http, Place
 from drivers._escl_job import ScanRun
-from drivers._escl_problems import CODES, device_error
+from drivers._escl_problems import CODES, STUCK, device_error
 from drivers._escl_quirks import Quirks
 from drivers._escl_scanner import Device, Scanner
+from drivers._escl_status import in_words
 from drivers._scan_job import PageSettings, ScanJob
-from edge.driver import DeviceInfo, Driver, Job, Port
+from drivers._scan_selftest import scanned
+from edge.driver import DeviceInfo, Driver, Finding, Job, Port
 from edge.errors import DeviceAttention, DeviceLost, Unsupported
 from edge.events import Params, Payload, Scan
 from edge.links.address import AddressForm, host_check, pattern_check, split_host
 from edge.needs import Needs
 from edge.plugging.plugged import Offer, Plugged
+from edge.selftest.model import Level
 
 __all__ = ["CODES", "EsclScanner", "EsclSettings"]
 
@@ -112,6 +115,7 @@ class EsclScanner(Driver):
     memory_mb = 1024  # a page of A3 at 600 dpi as PNG
     search_is_slow = True
     commands = (Scan,)
+    hung = silent = STUCK
     poll_limit_s = 1.5
     proof_s = 30.0
 
@@ -157,6 +161,24 @@ class EsclScanner(Driver):
             with self.port.slow(ANSWER_S):
                 self._look(scanner)
         return []
+
+    def selftest(self, level: Level, job: Job) -> Iterator[Finding]:
+        """Ask how it is, as a poll does; scan from the glass where paper and lamps may move."""
+        scanner, _ = self._opened()
+        with self.port.slow(ANSWER_S):
+            status = scanner.status(job.check)
+        if status is None:
+            yield Finding(code="ESC-001")
+            return
+        if status.standing_trouble is not None:
+            raise device_error(status.standing_trouble)
+        if status.feeder_trouble is not None:  # left behind by the last job, perhaps
+            left = device_error(status.feeder_trouble)
+            yield Finding(code=left.code, result="warn", seen=left.message, action=left.action)
+        else:
+            yield Finding(code="ESC-000", seen=in_words(status))
+        if level != "internal":
+            yield scanned(self, job, "ESC")
 
     def execute(self, command: Params, job: Job) -> Iterator[Payload]:
         """Scan; yields each page as it arrives, and how the job ended."""
@@ -224,7 +246,7 @@ class EsclScanner(Driver):
         except ModuleNotFoundError as error:
             raise device_error("ESC-112") from error
         except OSError as error:
-            raise device_error("ESC-109") from error
+            raise device_error("ESC-113") from error
         one = next((one for one in found if one.answers_to(wanted)), None)
         if one is None:
             raise device_error("ESC-109")

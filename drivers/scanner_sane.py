@@ -30,13 +30,8 @@ What its simulator does not do
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated
 from urllib.parse import unquote
-
-import msgspec
-from msgspec import Meta
 
 from drivers import _sane_names as names
 from drivers import _sane_setup as setup
@@ -44,33 +39,21 @@ from drivers import _sane_words as words
 from drivers._sane_abi import Status
 from drivers._sane_frames import Form, PageReader, check_size, form
 from drivers._sane_library import Handle, Sane, SaneError
-from drivers._sane_status import CODES, device_error, error, opening, scanning
+from drivers._sane_settings import ADDRESS, SaneSettings
+from drivers._sane_status import CODES, HUNG, device_error, error, opening, scanning
 from drivers._scan_blank import is_blank_picture
 from drivers._scan_encode import Picture, encode
-from drivers._scan_job import MAX_DOCUMENT_BYTES, MEDIA_TYPES, PageSettings, ScanJob, stop_reason
-from edge.driver import DeviceInfo, Driver, Job, Port
+from drivers._scan_job import MAX_DOCUMENT_BYTES, MEDIA_TYPES, ScanJob, stop_reason
+from drivers._scan_selftest import scanned
+from edge.driver import DeviceInfo, Driver, Finding, Job, Port
 from edge.errors import DeviceAbsent, DeviceError, DeviceLost, EdgeError, Unsupported
 from edge.events import Page, Params, Payload, Scan
-from edge.links.address import Address, AddressForm, pattern_check
+from edge.links.address import Address
 from edge.plugging.plugged import Offer
+from edge.selftest.model import Level
 
 __all__ = ["CODES", "SaneScanner", "SaneSettings"]
 MOVING_S, ENCODING_S = 60.0, 30.0  # so long may a call take that wakes, opens or starts a scanner; that encodes a page
-ADDRESS = AddressForm(
-    "sane:",
-    pattern_check(r"[^\s:?&%][^\x00-\x1f?&\x7f]{0,200}", "sane:NAME, with a name that `scanimage -L` shows"),
-    {"config": re.compile(r"/[^\x00-\x1f]{0,200}")},
-)
-
-
-class SaneSettings(PageSettings, frozen=True, kw_only=True):
-    """Keys of the ``[[device]]`` table."""
-
-    jpeg_quality: Annotated[int, Meta(ge=1, le=100)] = 85
-    rotate_back: bool = False
-    hold: bool = False
-    probe_s: Annotated[float, Meta(ge=0, le=3600)] = 30.0
-    options: dict[str, str | int | float | bool] = msgspec.field(default_factory=dict)
 
 
 class SaneScanner(Driver):
@@ -83,6 +66,7 @@ class SaneScanner(Driver):
     lane = "process"
     memory_mb = 1024
     commands = (Scan,)
+    hung = HUNG
     poll_limit_s = 1.5
 
     def __init__(self, settings: SaneSettings, port: Port) -> None:
@@ -119,14 +103,21 @@ class SaneScanner(Driver):
         due_s = self._probe_at - self.port.monotonic() if self.settings.probe_s else wait_s
         woken = self.port.idle(min(wait_s, max(0.0, due_s)))
         if due_s <= wait_s and not woken and self.settings.probe_s:
-            try:
-                self._again().ask()
-            except SaneError as cause:
-                raise device_error("SAN-106") from cause
-            finally:
-                self._give_back()
-            self._proved()
+            self._probe()
         return []
+
+    def _probe(self, *, feeder: bool = False) -> bool | None:
+        """See that the scanner is there; return whether its *feeder* is empty, ``None``: it does not say."""
+        try:
+            handle = self._again()
+            handle.ask()
+            empty = setup.feeder_is_empty(handle) if feeder else None
+        except SaneError as cause:
+            raise device_error("SAN-106") from cause
+        finally:
+            self._give_back()
+        self._proved()
+        return empty
 
     def close(self) -> None:
         """Let go of the scanner and of the library."""
@@ -134,6 +125,15 @@ class SaneScanner(Driver):
         sane, self._sane = self._sane, None
         if sane is not None:
             sane.close()
+
+    def selftest(self, level: Level, job: Job) -> Iterator[Finding]:
+        """Look whether it is there, as a poll does; scan from the glass where paper and lamps may move."""
+        self._check_plugged()
+        job.check()
+        feeder = {None: "", False: "; paper lies in its feeder", True: "; its feeder is empty"}
+        yield Finding(code="SAN-000", seen=f"the scanner answers{feeder[self._probe(feeder=True)]}")
+        if level != "internal":
+            yield scanned(self, job, "SAN")
 
     def execute(self, command: Params, job: Job) -> Iterator[Payload]:
         """Scan; yields each page as it arrives, and how the job ended."""

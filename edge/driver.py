@@ -4,8 +4,9 @@ A driver is plain blocking Python. It never uses ``async``, threads, locks, retr
 own; ``docs/drivers.md`` walks through a whole one in under 80 lines.
 
 Must: ``kind``, ``settings_type``, ``open``, ``poll``, ``close``.
-May: ``commands`` with ``execute``; ``addresses``; ``needs``; ``lane`` with ``memory_mb``; ``fits`` and ``search``
-for ``hall-edge discover``; ``poll_limit_s``; ``proof_s``; ``public_traffic``.
+May: ``commands`` with ``execute``; ``selftest``; ``addresses``; ``needs``; ``lane`` with ``memory_mb``; ``fits`` and
+``search`` for ``hall-edge discover``; ``poll_limit_s``, ``hung``; ``proof_s``, ``silent``; ``public_traffic`` or
+``substitute`` for ``hall-edge record``.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Protocol
 
 import msgspec
+from msgspec import Meta
 
+from edge.errors import DeviceTimeout
 from edge.events import BlobRef, MediaType, Params, Payload
 from edge.links import Line, Link
 from edge.links.address import BYTE_STREAMS, Address, AddressForm
 from edge.needs import Needs
 from edge.plugging.plugged import Offer, Plugged
+from edge.selftest.model import Level, Result
+from edge.substitute import Substitute
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,6 +52,28 @@ class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     firmware: str | None = None
     simulated: bool = False
     """Whether the device says itself that it is a simulator: its events are then never counted as live."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a driver's self-test has found: one line for the technician, with a code of the driver's catalogue.
+
+    Never with anything that identifies a person, a card or a unit: figures, models, "read" or "not read".
+    """
+
+    code: Annotated[str, Meta(pattern=r"\A[A-Z]{3}-[0-9]{3}\Z")]
+    result: Result = "ok"
+    seen: Annotated[str, Meta(max_length=300)] = ""
+    """What was seen, in English; ``""``: the code's title says it all."""
+    action: Annotated[str, Meta(max_length=300)] = ""
+    """What to do, where it is more exact than the catalogue's."""
+    details: dict[str, str | int | float | bool] = {}
+
+
+class Named(NamedTuple):
+    """A code of the driver's catalogue, and what to do then."""
+
+    code: str
+    action: str
 
 
 class Port(Protocol):
@@ -125,8 +152,14 @@ class Driver(ABC):
     """``open`` and ``poll`` (beyond its ``wait_s``) end within this, else the lane counts as hung."""
     proof_s: float | None = None
     """Bytes arrive at least this often from a healthy device; ``None``: a healthy one may be silent."""
+    silent: ClassVar[Named] = Named("DEV-104", DeviceTimeout.default_action)
+    """What the core calls it when nothing has arrived for ``proof_s``."""
+    hung: ClassVar[Named] = Named("DRV-104", "unplug the device and plug it in again")
+    """What the core calls it when a call hangs, or its whole process: a library that waits for ever tells nothing."""
     public_traffic: ClassVar[bool] = False
-    """Whether raw bytes may be logged at TRAFFIC level: only when they never hold a person's data."""
+    """Whether raw bytes may be logged at TRAFFIC level, and recorded: only when they never hold a person's data."""
+    substitute: ClassVar[type[Substitute] | None] = None
+    """What replaces personal data in its traffic for ``hall-edge record``; without, only public traffic is recorded."""
 
     def __init__(self, settings: Any, port: Port) -> None:
         """Keep *settings* (of ``settings_type``) and *port*. No I/O here."""
@@ -156,6 +189,17 @@ class Driver(ABC):
         Call ``job.check()`` at least every 100 ms. Ending normally completes the job with ``ok``.
         """
         raise NotImplementedError(f"{type(self).__name__} lists commands but has no execute()")
+
+    def selftest(self, level: Level, job: Job) -> Iterable[Finding]:
+        """Look closer at the open device, between two polls; yield what was found. Nothing: its state says it all.
+
+        ``internal`` disturbs nothing and ends within two seconds; ``external`` may move paper, beep and light a lamp;
+        ``interactive`` asks a person: ``job.report(code)`` shows the title of a code of the catalogue, then wait for
+        what the person does, ``job.remaining_s()`` at most. Call ``job.check()`` at least every 100 ms: a command
+        ends a self-test at once. What is seen leads to no event and is not kept. Raises like :meth:`poll`.
+        """
+        del level, job
+        return ()
 
     @classmethod
     def fits(cls, found: Plugged) -> Offer | None:

@@ -58,7 +58,7 @@ class Supervisor:
         self.info: DeviceInfo | None = None
         self.driver, self.port = make()
         self.current = DeviceState("starting", clock())
-        self.failures = self.bugs = 0
+        self.failures = self.bugs = self.failed = 0  # since it was plugged in, of its driver, in all
         self.moved = 0.0
         """When its own watch last turned, on the monotonic clock: that goes on while a driver hangs; 0: not yet."""
         self.usb_serial: str | None = None
@@ -71,12 +71,11 @@ class Supervisor:
         self._clock, self._sleep = clock, sleep
         self._log = logs.for_device(name)
         self._lane: ThreadLane | None = None
-        self._ready_at = 0.0
+        self._ready_at = self._opened_at = 0.0
         self._down_since: float | None = None
         self._flapping = Flapping(clock)
         self._notice: Notice | None = None
         self._pulled: asyncio.Future[str] | None = None
-        self._opened_at = 0.0
         self._nap: asyncio.Future[None] | None = None
         self._poked = False
         self._held: EdgeError | None = None
@@ -230,6 +229,7 @@ class Supervisor:
             self.failures = 0
         state: State = error.state if isinstance(error, DeviceError) else "fault"
         self.failures = failures(self.failures, self.current.state, state)
+        self.failed += 1
         if self._down_since is None:
             self._down_since = self._clock()
         if isinstance(error, DriverBug):

@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from edge.decoders import msgpack_decoder
-from edge.driver import DeviceInfo
+from edge.driver import DeviceInfo, Finding
 from edge.events import BlobRef
 from edge.links.address import Address
 from edge.secret import reveal
+from edge.selftest.model import Level
 
 MAX_BYTES = 64 << 20
 """The largest picture, and the largest message, that the daemon takes from a driver's process."""
@@ -78,6 +79,11 @@ class Execute(_Message, frozen=True, kw_only=True):
     remaining_s: float
 
 
+class Selftest(_Message, frozen=True, kw_only=True):
+    level: Level
+    remaining_s: float
+
+
 class Accepted(_Message, frozen=True, kw_only=True):
     """The event that the driver has yielded is durable."""
 
@@ -87,14 +93,14 @@ class Wake(_Message, frozen=True, kw_only=True):
 
 
 class Cancel(_Message, frozen=True, kw_only=True):
-    """Cancel the command that runs."""
+    """Cancel the command or the self-test that runs."""
 
 
 class Close(_Message, frozen=True, kw_only=True):
     """Close the device and end."""
 
 
-Order = Start | Open | Poll | Execute | Accepted | Wake | Cancel | Close
+Order = Start | Open | Poll | Execute | Selftest | Accepted | Wake | Cancel | Close
 
 
 # --- the driver's process says -------------------------------------------------------------------
@@ -116,6 +122,12 @@ class Events(_Message, frozen=True, kw_only=True):
     blobs: list[BlobRef] = []
     """Of the files that come with the message, in this order."""
     more: bool = False
+
+
+class Found(_Message, frozen=True, kw_only=True):
+    """What a self-test has found; ``None``: it has ended."""
+
+    finding: Finding | None = None
 
 
 class Failed(_Message, frozen=True, kw_only=True):
@@ -141,7 +153,7 @@ class Logged(_Message, frozen=True, kw_only=True):
     fields: dict[str, str | int | float | bool | None] = {}
 
 
-Body = Loaded | Opened | Events | Failed | Progress | Logged
+Body = Loaded | Opened | Events | Found | Failed | Progress | Logged
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):

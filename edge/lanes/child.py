@@ -54,6 +54,7 @@ class Child:
         self.last: Told | None = None
         """The last signs of life."""
         self._log = logs.for_device(port.device)
+        self._hung = driver_type.hung
         self._lock = threading.Lock()
         self._ended = False
         self._how = ""
@@ -146,7 +147,7 @@ class Child:
         where = self._last_words()
         self.end()
         self._log.warning(f"{what}: it was ended", extra={"fields": {"pid": self.pid, "where": where}})
-        raise DeviceTimeout(what, code="DRV-104", action="check the device, and unplug it and plug it in again")
+        raise DeviceTimeout(what, code=self._hung.code, action=self._hung.action)
 
     # --- any thread ---
 

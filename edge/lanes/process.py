@@ -18,7 +18,7 @@ import msgspec
 
 from edge import logs
 from edge.decoders import msgpack_decoder
-from edge.driver import DeviceInfo, Driver, Job, Settings
+from edge.driver import DeviceInfo, Driver, Finding, Job, Settings
 from edge.envelope import BadPayload
 from edge.errors import ConfigError, DeviceAbsent, DeviceLost, EdgeError, JobCancelled, Problem
 from edge.events import BY_TYPE, Params, Payload
@@ -29,6 +29,7 @@ from edge.lanes.channel import (
     Events,
     Execute,
     Failed,
+    Found,
     Garbage,
     Loaded,
     Logged,
@@ -36,6 +37,7 @@ from edge.lanes.channel import (
     Opened,
     Poll,
     Progress,
+    Selftest,
     Told,
     close_all,
     encode,
@@ -45,6 +47,7 @@ from edge.lanes.child import FROZEN_S, Child
 from edge.lanes.spawn import ProcessFault
 from edge.lanes.thread import WAIT_S, DriverBug
 from edge.port import DevicePort
+from edge.selftest.model import Level
 
 START_S = 10.0
 """An interpreter has started and the driver is imported within this, on a PC that is very busy."""
@@ -69,6 +72,7 @@ class RemoteDriver(Driver):
         # the process is watched more closely than the lane does, whose own watch comes later
         limit_s = driver_type.poll_limit_s + START_S + _LANE_SLACK_S
         own = {"kind": driver_type.kind, "commands": driver_type.commands, "poll_limit_s": limit_s}
+        own |= {"silent": driver_type.silent, "hung": driver_type.hung}
         for name, value in {**own, "settings_type": driver_type.settings_type}.items():
             setattr(self, name, value)  # of the class elsewhere: here each device has another one
 
@@ -117,6 +121,12 @@ class RemoteDriver(Driver):
             remaining_s=job.remaining_s(),
         )
         return self._call(order, WAIT_S + self._type.poll_limit_s, job)
+
+    def selftest(self, level: Level, job: Job) -> Iterator[Finding]:
+        call = _Call(self._alive(), WAIT_S + self._type.poll_limit_s, job)
+        call.child.say(Selftest(level=level, remaining_s=job.remaining_s()))
+        while (found := self._expect(Found, FROZEN_S, call.hung_s, call).finding) is not None:
+            yield found
 
     def close(self) -> None:
         self._drop(_CLOSE_S)
@@ -196,7 +206,9 @@ class RemoteDriver(Driver):
 
     def _alive(self) -> Child:
         if self._child is None or self._child.ended:
-            raise DeviceLost("the driver's process has ended")
+            raise DeviceLost(
+                "the driver's process has ended", code=ProcessFault.default_code, action=ProcessFault.default_action
+            )
         return self._child
 
     def _refused(self, what: str) -> ProcessFault:

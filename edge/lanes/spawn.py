@@ -144,7 +144,11 @@ def _child(sock: int, device: str) -> subprocess.Popen[bytes]:
             start_new_session=True,
         )
     except OSError as error:  # no memory, or too many processes
-        raise ProcessFault(f"the driver's process cannot be started ({_name(error)})") from error
+        raise ProcessFault(
+            f"the driver's process cannot be started ({_name(error)})",
+            code="DRV-107",
+            action="close other programs: this PC has no memory left, or too many processes",
+        ) from error
 
 
 def _instance(path: Path) -> tuple[Process, socket.socket]:
@@ -163,8 +167,9 @@ def _instance(path: Path) -> tuple[Process, socket.socket]:
         return Units(pid), ours
     except OSError as error:
         ours.close()
-        action = f"systemctl status hall-edge-{path.stem}.socket; journalctl -u 'hall-edge-{path.stem}@*'"
-        raise ProcessFault(f"no driver's process comes at {path} ({_name(error)})", action=action) from error
+        action = f"sudo systemctl status hall-edge-{path.stem}.socket; sudo journalctl -u 'hall-edge-{path.stem}@*'"
+        cause = f"no driver's process comes at {path} ({_name(error)})"
+        raise ProcessFault(cause, code="DRV-107", action=action) from error
 
 
 def _name(error: OSError) -> str:

@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 from edge.driver import DeviceInfo, Driver
 from edge.errors import DeviceTimeout, EdgeError, JobCancelled, Unsupported
-from edge.events import Payload
+from edge.events import Params, Payload
 from edge.jobs import DeviceJob
 from edge.store.outbox import Row
+from edge.traffic import Traffic
 
 WAIT_S = 1.0
 _WATCH_S = 1.0
@@ -31,7 +32,9 @@ class LanePort(Protocol):
     last_proof: float | None
     slow_s: float
     beat: Callable[[], None]
+    traffic: Traffic
 
+    def begins(self, command: Params | None) -> None: ...
     def monotonic(self) -> float: ...
     def wake(self) -> None: ...
     def release(self) -> None: ...
@@ -81,6 +84,7 @@ class ThreadLane:
     async def open(self) -> DeviceInfo:
         """Open the device; raises ``DeviceError`` or :class:`DriverBug`; a hung call is a ``DeviceTimeout``."""
         info: DeviceInfo = await self._watched(self._submit(self.driver.open))
+        self.port.traffic.opened()
         return info
 
     async def serve(self) -> None:
@@ -89,9 +93,13 @@ class ThreadLane:
         await self._watched(self._submit(self._serve))
 
     def run(self, job: DeviceJob) -> None:
-        """Queue *job*: it runs between two polls, and a waiting poll is interrupted."""
+        """Queue *job*: it runs between two polls, and a waiting poll is interrupted. A self-test gives way to it."""
         job.wake, job.beat, job.leave = self.port.wake, self._beat, lambda: self._forget(job)
         self._jobs.append(job)
+        if not job.gives_way:
+            for other in (self._running, *self._jobs):
+                if other is not None and other.gives_way:
+                    other.give_way()
         self.port.wake()
 
     async def close(self, why: EdgeError) -> None:
@@ -153,11 +161,13 @@ class ThreadLane:
     def _judge(self) -> None:
         hung_s, limit_s, silent_s = self._awake_s() - self._since, self._limit_s, self._silent_s()
         if limit_s is not None and hung_s > limit_s + self.port.slow_s:
-            error = DeviceTimeout(f"a call of the driver has hung for {hung_s:.0f} s", code="DRV-104")
+            what, (code, action) = f"a call of the driver has hung for {hung_s:.0f} s", self.driver.hung
+            error = DeviceTimeout(what, code=code, action=action)
             self._abandon(error)
             raise error
         if silent_s > (self.driver.proof_s or silent_s):
-            raise DeviceTimeout(f"no sign of life for {silent_s:.0f} s")
+            code, action = self.driver.silent
+            raise DeviceTimeout(f"no sign of life for {silent_s:.0f} s", code=code, action=action)
 
     def _awake_s(self) -> float:
         """Return the time on a clock that stands still while the PC lets nobody run."""
@@ -165,7 +175,7 @@ class ThreadLane:
 
     def _silent_s(self) -> float:
         """Return how long the device has said nothing although it could have."""
-        if self._served_from is None or self.busy:
+        if self._served_from is None or self._running is not None:
             return 0.0
         proof = self.port.last_proof
         return self.port.monotonic() - (self._served_from if proof is None else max(proof, self._served_from))
@@ -244,10 +254,13 @@ class ThreadLane:
         self._running = job
         if self._stop.is_set():  # close() may have looked just before
             job.cancel()
-        self._set_busy(busy=True)
+        elif job.gives_way and self._jobs:  # and so may run()
+            job.give_way()
+        self._set_busy(busy=not job.gives_way)
+        self.port.begins(None if job.gives_way else job.command)
         try:
             job.check()
-            self._take(self.driver.execute(job.command, job), job.case, job.rows)
+            self._take(job.do(self.driver), job.case, job.rows)
         except (JobCancelled, Unsupported) as error:
             job.finish(error)
         except EdgeError as error:
@@ -260,9 +273,12 @@ class ThreadLane:
             job.finish()
         finally:
             self._running = None
+            self.port.traffic.ends()
             self._set_busy(busy=False)
 
     def _set_busy(self, *, busy: bool) -> None:
+        if self.busy == busy:
+            return
         self.busy = busy
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self.on_change)

@@ -17,7 +17,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -27,7 +27,7 @@ from edge import logs
 from edge.driver import Driver
 from edge.errors import EdgeError, Unsupported
 from edge.events import Payload
-from edge.jobs import DeviceJob
+from edge.jobs import DeviceJob, SelftestJob
 from edge.lanes.channel import (
     Accepted,
     Body,
@@ -37,12 +37,14 @@ from edge.lanes.channel import (
     Events,
     Execute,
     Failed,
+    Found,
     Loaded,
     Open,
     Opened,
     Order,
     Poll,
     Progress,
+    Selftest,
     Start,
     Told,
     Wake,
@@ -136,7 +138,7 @@ class Worker:
             if self._job is not None:
                 self._job.cancel()
         else:
-            if isinstance(order, Execute):
+            if isinstance(order, Execute | Selftest):
                 self._cancelled = False
             self._orders.put(order)
 
@@ -169,13 +171,15 @@ class Worker:
         return Loaded()
 
     def _do(self, order: Order) -> Body:
-        if self._driver is None or not isinstance(order, Open | Poll | Execute):
+        if self._driver is None or not isinstance(order, Open | Poll | Execute | Selftest):
             raise RuntimeError(f"{type(order).__name__} comes at the wrong time")
         if isinstance(order, Open):
             info = self._driver.open()
             return Opened(info=info, proof_s=self._driver.proof_s)
         if isinstance(order, Poll):
             return self._yielded(self._driver.poll(order.wait_s))
+        if isinstance(order, Selftest):
+            return self._selftest(self._driver, order)
         return self._execute(self._driver, order)
 
     def _execute(self, driver: Driver, order: Execute) -> Events:
@@ -184,13 +188,27 @@ class Worker:
             raise Unsupported(f"the driver knows no command {order.command}")
         deadline = time.monotonic() + order.remaining_s
         job = DeviceJob(order.request_id, decode(order.params, kind), deadline, progress=self._progress)
+        with self._under_way(job):
+            return self._yielded(driver.execute(job.command, job))
+
+    def _selftest(self, driver: Driver, order: Selftest) -> Found:
+        deadline = time.monotonic() + order.remaining_s
+        job = SelftestJob(order.level, deadline, ask=lambda code: self._progress(code, None, None))
+        with self._under_way(job):
+            for finding in driver.selftest(order.level, job):
+                self._beat()
+                self.say(Found(finding=finding))
+        return Found()
+
+    @contextlib.contextmanager
+    def _under_way(self, job: DeviceJob) -> Iterator[None]:
         job.beat, job.wake = self._beat, self._port.wake
         job.begin()
         self._job = job
         if self._cancelled:  # before there was a job
             job.cancel()
         try:
-            return self._yielded(driver.execute(job.command, job))
+            yield
         finally:
             self._job = None
 

@@ -162,7 +162,9 @@ SERIAL_USB = AddressForm(
 )
 """A serial line by the ids of the USB device that has it: whatever its node is called now."""
 TCP = AddressForm("tcp://", host_check("tcp://HOST:PORT"))
-REPLAY = AddressForm("replay://", path_check("replay://"), {"split": range(65536), "chunk": range(1, 4097)}, path=True)
+REPLAY = AddressForm(
+    "replay://", path_check("replay://"), {"split": range(65536), "chunk": range(1, 4097), "once": (1,)}, path=True
+)
 USB = AddressForm("usb:", pattern_check(_USB_ID, "usb:VVVV:PPPP, as lsusb shows them"), _ONE_OF_SEVERAL)
 USBIP = AddressForm("usbip://", host_check("usbip://HOST:PORT/BUSID", r"/[\w.-]{1,31}", 3240))
 HID = AddressForm("hid:", pattern_check(_USB_ID, "hid:VVVV:PPPP or hid:///dev/…"), _ONE_OF_SEVERAL)

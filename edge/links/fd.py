@@ -25,8 +25,8 @@ class FdLink:
     """A link over a non-blocking descriptor; *name* is what error messages call it."""
 
     simulated = False
-    area = "DEV"
-    """Prefix of the codes of its errors."""
+    stuck, lost = "DEV-104", "DEV-105"
+    """The codes of its errors."""
 
     def __init__(self, fd: int, name: str, tap: Tap) -> None:
         self._fd = fd
@@ -106,12 +106,12 @@ class FdLink:
         room = select.poll()
         room.register(self._fd, select.POLLOUT)
         if wait_s <= 0 or not room.poll(wait_s * 1000):
-            raise DeviceTimeout(f"{self._name} takes no bytes any more", code=f"{self.area}-104")
+            raise DeviceTimeout(f"{self._name} takes no bytes any more", code=self.stuck)
 
     def _check_open(self) -> None:
         if self._fd < 0:
-            raise DeviceLost(f"{self._name} is closed", code=f"{self.area}-105")
+            raise DeviceLost(f"{self._name} is closed", code=self.lost)
 
     def _lost(self, error: OSError | None) -> NoReturn:
         why = errno.errorcode.get(error.errno or 0, "EIO") if error else "end of stream"
-        raise DeviceLost(f"{self._name} went away ({why})", code=f"{self.area}-105") from error
+        raise DeviceLost(f"{self._name} went away ({why})", code=self.lost) from error

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from typing import Literal
 
 from edge.errors import DeviceAbsent, DeviceAccess, DeviceBusy, DeviceError, DeviceProtocol
+from edge.links.access import how_to_allow
 from edge.links.address import Address
 from edge.links.fd import FdLink, Tap
 from edge.links.holder import action_against, holder_of
@@ -32,7 +33,7 @@ _SUBSYSTEM = {"keys": "input", "reports": "hidraw"}
 class HidLink(FdLink):
     """One node of a HID device, or a simulator's socket; a read gives whole records or one report."""
 
-    area = "HID"
+    stuck, lost = "HID-104", "HID-105"
 
     def __init__(self, fd: int, name: str, tap: Tap, *, simulated: bool) -> None:
         super().__init__(fd, name, tap)
@@ -114,12 +115,11 @@ def _ours(path: str, kind: Kind, error: OSError) -> DeviceError:
     if number in (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.EIO, errno.ECONNREFUSED):
         return DeviceAbsent(f"{path} is not there", code="HID-101")
     if number in (errno.EACCES, errno.EPERM):
-        rule = f'SUBSYSTEM=="{_SUBSYSTEM[kind]}", ATTRS{{idVendor}}=="…", ATTRS{{idProduct}}=="…", GROUP="hall-edge"'
-        action = f"let the daemon's user read and write it: ls -lL {path}; a udev rule {rule}"
+        action = how_to_allow(path, _SUBSYSTEM[kind])
         return DeviceAccess(f"no permission to open {path}", code="HID-102", action=action)
     if number in (errno.EBUSY, errno.EAGAIN):
         holder = holder_of(path)
         what = f"{path} is held by {holder or 'another program'}"
-        return DeviceBusy(what, code="HID-103", action=action_against(holder))
+        return DeviceBusy(what, code="HID-103", action=action_against(holder, path))
     why = errno.errorcode.get(number or 0, "unknown reason")
     return DeviceProtocol(f"{path} is no HID device for {kind} ({why})", code="HID-106")

@@ -6,10 +6,11 @@ A recording is text, one step a line::
     > AA AA AA 96 69 00 03 11 FF ED      what the driver must write now (hex)
     < AA AA AA 96 69 00 04 00 00 90 94   what the device says
     = 0.5                                nothing happens for so many seconds
+    $ evaluate {"timeout_s": 20}         a command begins here (JSON)
     ! absent                             the device goes away here (also at the end of the file)
 
 Options of the address: ``split=k`` breaks the device's stream behind byte *k*, so that a look at once finds
-nothing of the rest; ``chunk=n`` hands over at most *n* bytes a read.
+nothing of the rest; ``chunk=n`` hands over at most *n* bytes a read; ``once=1`` plays it one time in a process.
 
 The clock is the link's own, in whole microseconds, and moves only while the driver waits: a recorded hour takes no
 time. A driver that writes earlier than recorded moves it up to what it answers to; one that writes something else
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,17 +34,22 @@ CODES: Mapping[str, str] = {
     "REP-105": "the recording ends here, or was closed",
     "REP-106": "the file is no recording",
     "REP-107": "the driver wrote something else than was recorded",
+    "REP-108": "the recording has been played",
 }
 
 HEAD = "# hall-edge recording 1"
 """What the first line of a recording begins with; the name of its driver follows."""
+SETTINGS = "# settings "
+"""What the line begins with that holds the driver's settings (JSON)."""
 _LONGEST_S = 1e6
+_PATIENCE_S = 3.0  # so long a driver that waits is kept waiting for its next command
+_played: set[str] = set()
 _ACTION = "compare the file with the format in docs/drivers.md"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One line of a recording: ``sign`` is one of ``> < = !`` (or ``|``, a break); ``ticks`` are microseconds."""
+    """One line of a recording: ``sign`` is one of ``> < = $ !`` (or ``|``, a break); ``ticks`` are microseconds."""
 
     sign: str
     data: bytes = b""
@@ -61,7 +67,8 @@ def read_recording(path: Path) -> list[Step]:
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except PermissionError as error:
-        raise DeviceAccess(f"{CODES['REP-102']}: {path}", code="REP-102") from error
+        action = "give the daemon's user read access to the file"
+        raise DeviceAccess(f"{CODES['REP-102']}: {path}", code="REP-102", action=action) from error
     except FileNotFoundError as error:
         raise DeviceAbsent(f"{CODES['REP-101']}: {path}", code="REP-101", action="check the path") from error
     except (OSError, UnicodeDecodeError) as error:
@@ -86,6 +93,8 @@ def _steps(words: Sequence[str], line: int) -> Iterator[Step]:
             yield Step(sign, data=data, line=line)
         case ["=", rest] if math.isfinite(seconds := float(rest)) and 0 <= seconds <= _LONGEST_S:
             yield Step("=", ticks=ticks(seconds), line=line)
+        case ["$", rest]:
+            yield Step("$", data=rest.encode(), line=line)
         case ["!", *_]:
             yield Step("!", line=line)
         case _:
@@ -123,6 +132,9 @@ class ReplayLink:
         self._failure: DeviceError | None = None
         self._closed = False
         self._woken = threading.Event()
+        self._commands = 0
+        self.on_wait: Callable[[int], None] = lambda _number: None
+        """Called when a command is to begin now, with its number from 1, in the thread that waits."""
 
     @property
     def complete(self) -> bool:
@@ -144,12 +156,17 @@ class ReplayLink:
     def idle(self, wait_s: float) -> bool:
         woken = self._woken.is_set()
         self._woken.clear()
-        if self._advance(0 if woken else ticks(wait_s)):
+        if self._advance(0 if woken else ticks(wait_s), to_command=True):
             return True
-        if not woken and self._spare_s:
+        if woken:
+            return False
+        if (step := self._next()) is not None and step.sign == "$":
+            self.on_wait(self._commands + 1)
+            if not self._wakened(_PATIENCE_S):
+                return self._advance(ticks(wait_s))  # nobody commands
+        elif self._spare_s:
             # Nothing happens any more until the driver writes, perhaps for a command: no reason to spin for ever.
-            self._woken.wait(self._spare_s)
-            self._woken.clear()
+            self._wakened(self._spare_s)
         return False
 
     def write(self, data: bytes) -> None:
@@ -172,6 +189,14 @@ class ReplayLink:
     def discard(self) -> None:
         while self.read(0):
             pass
+
+    def commanded(self) -> None:
+        """Note that a command begins: what happens behind the next ``$`` may happen. In the thread that reads."""
+        while (step := self._next()) is not None and step.sign != "$" and step.sign in "=|":
+            self._take(step)
+        if step is not None and step.sign == "$":
+            self._commands += 1
+            self._position += 1
 
     def set_baud(self, baud: int) -> None:
         """Accept any rate: a recording holds what was said, not how fast."""
@@ -198,6 +223,12 @@ class ReplayLink:
         step = self._steps[self._position] if self._position < len(self._steps) else None
         return None if step is None or step.sign == "!" else step
 
+    def _wakened(self, wait_s: float) -> bool:
+        """Wait; return whether somebody wakes the driver."""
+        woken = self._woken.wait(wait_s)
+        self._woken.clear()
+        return woken
+
     def _skip_to_writing(self) -> None:
         """Let everything happen that was recorded before the next write."""
         while (step := self._next()) is not None and step.sign != ">":
@@ -207,12 +238,12 @@ class ReplayLink:
 
     def _take(self, step: Step) -> None:
         self._ticks += step.ticks - self._passed
-        self._buffer += step.data
+        self._buffer += step.data if step.sign == "<" else b""
         self._passed = 0
         self._position += 1
 
-    def _advance(self, wait: int) -> bool:
-        """Move on by at most *wait* ticks; return whether bytes are waiting."""
+    def _advance(self, wait: int, *, to_command: bool = False) -> bool:
+        """Move on by at most *wait* ticks, or up to a command; return whether bytes are waiting."""
         self._check()
         self._spare_s = 0.0
         until = self._ticks + wait
@@ -224,7 +255,9 @@ class ReplayLink:
                 self._passed += until - self._ticks  # what comes at the very end of a wait comes after it
                 self._ticks = until
                 return False
-            if step.sign == ">":
+            if step.sign == "$" and to_command:
+                return False
+            if step.sign in ">$":
                 self._spare_s, self._ticks = (until - self._ticks) / 1e6, until
                 return False
             self._take(step)
@@ -239,6 +272,10 @@ def _over() -> DeviceLost:
 
 def open_replay(path: str, options: Mapping[str, str], tap: Tap = lambda *_: None) -> ReplayLink:
     """Open the recording in *path* with the address's *options*; *tap* sees all traffic."""
+    if "once" in options:
+        if path in _played:
+            raise DeviceAbsent(CODES["REP-108"], code="REP-108", action="nothing: start anew to play it again")
+        _played.add(path)
     steps = read_recording(Path(path))
     if "split" in options:
         steps = list(broken_at(steps, int(options["split"])))

@@ -11,6 +11,7 @@ import serial
 
 from edge.errors import DeviceAbsent, DeviceAccess, DeviceBusy, DeviceLost, DeviceProtocol, Unsupported
 from edge.links import SerialLine
+from edge.links.access import how_to_allow
 from edge.links.fd import FdLink, Tap
 from edge.links.holder import action_against, holder_of
 
@@ -18,7 +19,7 @@ from edge.links.holder import action_against, holder_of
 class SerialLink(FdLink):
     """One open serial line, locked against other programs that lock (``flock``)."""
 
-    area = "SER"
+    stuck, lost = "SER-104", "SER-105"
 
     def __init__(self, line: serial.Serial, path: str, tap: Tap, *, fixed: bool) -> None:
         super().__init__(line.fileno(), path, tap)
@@ -69,14 +70,10 @@ def _ours(path: str, error: Exception) -> Exception:
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO):
         return DeviceAbsent(f"{path} is not there", code="SER-101")
     if number in (errno.EACCES, errno.EPERM):
-        return DeviceAccess(
-            f"no permission to open {path}",
-            code="SER-102",
-            action=f"let the daemon's user read and write it: ls -lL {path}; group dialout or a udev rule",
-        )
+        return DeviceAccess(f"no permission to open {path}", code="SER-102", action=how_to_allow(path, "tty"))
     if number in (errno.EBUSY, errno.EAGAIN):
         holder = holder_of(path)
         what = f"{path} is held by {holder or 'another program'}"
-        return DeviceBusy(what, code="SER-103", action=action_against(holder))
+        return DeviceBusy(what, code="SER-103", action=action_against(holder, path))
     why = errno.errorcode.get(number or 0, "unknown reason")
     return DeviceProtocol(f"{path} is no serial line ({why})", code="SER-106", action="check the device's address")

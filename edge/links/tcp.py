@@ -24,7 +24,7 @@ _OPTIONS = (
 class TcpLink(FdLink):
     """One TCP connection."""
 
-    area = "TCP"
+    stuck, lost = "TCP-104", "TCP-105"
 
     def __init__(self, connection: socket.socket, name: str, tap: Tap) -> None:
         super().__init__(connection.fileno(), name, tap)

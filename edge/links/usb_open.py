@@ -21,7 +21,7 @@ from edge.errors import (
     DeviceProtocol,
     DeviceTimeout,
 )
-from edge.links import UsbLine
+from edge.links import UsbLine, access
 from edge.links.address import Address, split_host
 from edge.links.fd import Tap
 from edge.links.holder import action_against, holder_of
@@ -165,7 +165,7 @@ def _ours(error: Exception, name: str, found: Plugged | None) -> DeviceError:
     if number == errno.EBUSY:
         holder = _holder(found)
         what = f"{name} is held by {holder or 'another program'}"
-        return DeviceBusy(what, code="USB-103", action=action_against(holder))
+        return DeviceBusy(what, code="USB-103", action=action_against(holder, found.node if found else None))
     if number == errno.ETIMEDOUT:
         return DeviceTimeout(f"{name} does not answer", code="USB-104")
     why = errno.errorcode.get(number or 0, type(error).__name__)
@@ -174,8 +174,8 @@ def _ours(error: Exception, name: str, found: Plugged | None) -> DeviceError:
 
 def _rule(found: Plugged | None) -> str:
     vendor, product = (found.vendor_id or 0, found.product_id or 0) if found else (0, 0)
-    rule = f'SUBSYSTEM=="usb", ATTR{{idVendor}}=="{vendor:04x}", ATTR{{idProduct}}=="{product:04x}", GROUP="hall-edge"'
-    return f"let the daemon's user read and write it: a udev rule {rule}, then plug it in again"
+    ids = f'ATTR{{idVendor}}=="{vendor:04x}", ATTR{{idProduct}}=="{product:04x}"'
+    return access.told(f'SUBSYSTEM=="usb", {ids}, GROUP="hall-edge", MODE="0660"')
 
 
 def _holder(found: Plugged | None) -> str | None:

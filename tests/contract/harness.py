@@ -71,6 +71,8 @@ class HarnessPort(DevicePort):
         self.waiting: Flag = threading.Event()
         """Set while the driver waits for its device."""
         self.noise: Callable[[], bytes] = lambda: self._random.randbytes(SHOUT_BYTES)
+        self.on_write: Callable[[bytes], object] = lambda _: None
+        """Called with what is written to a line."""
         self.passed_s = 0.0
         """Virtual time that the driver has waited."""
         self._random = random.Random(seed)
@@ -123,6 +125,7 @@ class HarnessLink:
         return self._played(wait_s)
 
     def write(self, data: bytes) -> None:
+        self._port.on_write(data)
         if self._live:
             self._live.write(data)
         self._check()

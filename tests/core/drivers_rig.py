@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge.driver import DeviceInfo, Driver, Job, Settings
+from edge.driver import DeviceInfo, Driver, Finding, Job, Settings
 from edge.errors import DeviceTimeout, EdgeError
 from edge.events import Evaluate, Params, Payload, Presented
 from edge.jobs import DeviceJob
 from edge.lanes.thread import ThreadLane
 from edge.links.address import Address
 from edge.port import DevicePort
+from edge.selftest.model import Level
 from edge.store.outbox import Row
 from tests.support.wait import wait_until_async
 
@@ -54,6 +55,7 @@ class Told(Driver):
         self.on_poll: Step | None = None
         self.on_close: Step = lambda: None
         self.on_execute: Callable[..., Iterable[Payload]] = lambda _job: ()
+        self.on_selftest: Callable[..., Iterable[Finding]] = lambda _level, _job: ()
         self.rest = threading.Event()
 
     def open(self) -> DeviceInfo:
@@ -74,6 +76,10 @@ class Told(Driver):
         assert isinstance(command, self.commands)
         self.calls.append("execute")
         return self.on_execute(job)
+
+    def selftest(self, level: Level, job: Job) -> Iterable[Finding]:
+        self.calls.append("selftest")
+        return self.on_selftest(level, job)
 
 
 class Patient(Told):

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from edge.driver import DeviceInfo, Driver, Job, Settings
+from edge.driver import DeviceInfo, Driver, Finding, Job, Settings
 from edge.events import Evaluate, Params, Payload
 from edge.links.address import Address
-from tests.core import process_deeds, process_tales
+from edge.selftest.model import Level
+from tests.core import process_deeds, process_tales, process_trials
 
 MEMORY_MB = 256
 
@@ -21,6 +22,7 @@ class DollSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     on_poll: str = ""
     on_execute: str = ""
     on_close: str = ""
+    on_selftest: str = ""
     file: str = ""
     """What the driver notes stands here, a line each."""
     size: int = 0
@@ -68,6 +70,9 @@ class Doll(Driver):
     def execute(self, command: Params, job: Job) -> Iterable[Payload]:
         return DEEDS[self.settings.on_execute](self, command, job)  # type: ignore[no-any-return]
 
+    def selftest(self, level: Level, job: Job) -> Iterable[Finding]:
+        return DEEDS[self.settings.on_selftest](self, level, job)  # type: ignore[no-any-return]
+
     def close(self) -> None:
         if self.settings.on_close:
             DEEDS[self.settings.on_close](self)
@@ -81,7 +86,7 @@ class Patient(Doll):
 
 DEEDS: Mapping[str, Callable[..., Any]] = {
     name: value
-    for module in (process_deeds, process_tales)
+    for module in (process_deeds, process_tales, process_trials)
     for name, value in vars(module).items()
     if callable(value) and getattr(value, "__module__", "") == module.__name__
 } | {kind.__name__: process_tales.an_error(kind) for kind in process_tales.KINDS}

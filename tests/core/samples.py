@@ -31,6 +31,8 @@ from edge.events import (
     Scanned,
     ScanStarted,
     ScanStopped,
+    SelfTest,
+    SelfTestCheck,
     SocialSecurityCard,
     StandsFor,
     TimedOut,
@@ -93,5 +95,14 @@ SAMPLES: tuple[Payload, ...] = (
     Tombstone(event=StandsFor("quarantined", "id", "hall.id-card.read.v1")),
     Quarantined(refused_seq="12", refused_id=SESSION, puback=0x87),
     Audit(outcome="accepted", requester="case-system", request=SESSION, device="pad-1", command="evaluate"),
+    SelfTest(
+        answer="partial",
+        level="internal",
+        version="1.0",
+        took_s=2.5,
+        failed=1,
+        warned=0,
+        checks=(SelfTestCheck("device", "pad-1", "SER-104", "fail", "no answer"),),
+    ),
 )
 assert {type(sample) for sample in SAMPLES} == set(EVENTS)

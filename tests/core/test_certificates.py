@@ -74,4 +74,4 @@ def test_its_end_is_told_in_time(tmp_path: Path, left: float, code: str | None) 
     assert [one.code for one in found] == ([code] if code else [])
     for one in found:
         assert one.code in CODES
-        assert (one.key, "renew" in one.action) == ("certificate", True)
+        assert (one.key, "put a new one in" in one.action) == ("certificate", True)

@@ -125,7 +125,7 @@ def test_a_line_without_permission_says_what_to_do(cable: Cable) -> None:
     told, complaints = asking.communicate(timeout=20)
     assert not complaints
     assert told.startswith("SER-102 denied ")
-    assert "dialout" in told
+    assert "71-hall-edge-window.rules" in told
 
 
 def test_what_the_address_says_wins(cable: Cable) -> None:

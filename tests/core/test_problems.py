@@ -187,7 +187,7 @@ def test_a_clock_that_is_slewed_or_free_is_no_jump(parts: Parts) -> None:
 @pytest.mark.parametrize("code", CODES)
 def test_every_code_has_its_words_and_one_action(code: str) -> None:
     said = {"count": 3, "what": "x", "who": "y", "minutes": 5, "seconds": 6, "path": "/p", "when": "now", "percent": 80}
-    told = problem(code, **said)
+    told = problem(code, **said, port=8630, reason="z")
     assert ACTIONS.keys() == CODES.keys()
     assert re.fullmatch(r"SYS-1[456]\d", code)
     assert told.message

@@ -102,7 +102,7 @@ def test_a_file_without_a_key_is_told(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     with pytest.raises(SealError, match="SEC-103"):
         read_key(path)
-    with pytest.raises(SealError, match="SEC-103"):
+    with pytest.raises(SealError, match="SEC-111"):
         read_key(tmp_path / "nowhere")
 
 

@@ -1,4 +1,4 @@
-"""What tests of the smart-card driver share: a simulated service a module, drivers that are closed."""
+"""What tests of drivers share: what is raised has its Chinese; a simulated PC/SC service, drivers that are closed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,16 @@ from collections.abc import Iterator
 import pytest
 
 from tests.drivers.card_rig import Make, Simulator, Window, forgotten, leading_to
+from tests.support.chinese import Raised, untold, witness
+
+
+@pytest.fixture(autouse=True)
+def raised() -> Iterator[set[Raised]]:
+    """Whatever a driver or a link raises in any test of this folder can be told in Chinese, with its own action."""
+    found: set[Raised] = set()
+    with witness(found):
+        yield found
+    assert not [lacking for one in sorted(found) if (lacking := untold(one))]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ def test_several_readers_that_fit_are_named(make: Make, address: str) -> None:
 @pytest.mark.parametrize("address", ["pcsc:Omnikey", "pcsc:?slot=2", "pcsc:CCID%2000%2007"])
 def test_a_reader_that_is_not_there(make: Make, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drivers.card_pcsc.OPEN_WAIT_S", 0.0)
-    with pytest.raises(DeviceAbsent, match="PCS-103"):
+    with pytest.raises(DeviceAbsent, match="PCS-113"):
         make(address)
 
 

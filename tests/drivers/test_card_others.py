@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from contextlib import ExitStack
 
 import pytest
 
 from drivers._card_settings import CardSettings
-from edge.errors import DeviceAccess, DeviceTimeout
+from edge.errors import DeviceAccess, DeviceBusy, DeviceTimeout
 from edge.events import ReadSmartCard
 from edge.lanes.process import RemoteDriver
 from edge.links.address import parse_address
 from edge.port import DevicePort
 from tests.contract.harness import polled
-from tests.drivers.card_rig import Impatient, Later, Simulator, Window, forgotten, leading_to, told, until
+from tests.drivers.card_rig import READER, Impatient, Later, Simulator, Window, forgotten, leading_to, told, until
 from tests.support.wait import wait_until
 
 pytestmark = pytest.mark.usefixtures("_impatient")
@@ -61,6 +63,51 @@ def test_a_card_that_another_program_holds_is_named_and_read_when_it_is_free(
     assert told(window.polled(1)) == ["read:storage"]
 
 
+HOLD = """
+import sys, smartcard.scard as scard
+_, context = scard.SCardEstablishContext(scard.SCARD_SCOPE_USER)
+result, card, _ = scard.SCardConnect(context, sys.argv[1], scard.SCARD_SHARE_EXCLUSIVE, 3)
+print(hex(result & 0xFFFFFFFF), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_reader_that_another_program_has_for_itself_is_held_and_the_program_named(
+    service: Simulator, window: Window
+) -> None:
+    service.do("insert storage")
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "0x0\n"
+        with pytest.raises(DeviceBusy, match="PCS-109") as caught:
+            window.open()
+        program.communicate("")
+    assert f"(pid {program.pid})" in caught.value.message
+    assert caught.value.action.startswith("close ")
+    window.open()
+    assert told(window.polled(2)) == ["inserted:storage", "read:storage"]
+
+
+def test_one_that_does_not_let_go_any_more_is_told(
+    service: Simulator, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A card that is held for as long as another program needs is no trouble of the reader."""
+    window.open()
+    service.do("insert storage")
+    window.polled(2)
+    service.do("hold")
+    assert window.quiet(0.3) == []
+    monkeypatch.setattr("drivers._card_slot.HELD_S", 0.2)
+    assert until(DeviceBusy, "PCS-109", window) == ["removed"]
+    with pytest.raises(DeviceBusy, match="PCS-109"):
+        window.open()
+    service.do("release")
+    window.open()
+    assert told(window.polled(2)) == ["inserted:storage", "read:storage"]
+
+
 def test_a_transaction_of_another_program_is_waited_for(service: Simulator, window: Window) -> None:
     window.open()
     service.do("hold transaction")
@@ -93,7 +140,7 @@ def test_a_service_that_hangs_hangs_nobody_for_long(service: Simulator) -> None:
         first.open()
         service.do("freeze")
         began = time.monotonic()
-        with pytest.raises(DeviceTimeout):
+        with pytest.raises(DeviceTimeout, match="PCS-114"):
             wait_until(lambda: list(first.poll(0.2)) and False, SOON_S * 5)
         assert time.monotonic() - began < SOON_S * 3
         first.close()

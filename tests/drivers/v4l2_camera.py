@@ -18,6 +18,7 @@ from typing import IO, Any, Self
 from drivers._camera_settings import ENVIRONMENT
 from simulators.camera_film import Film, Look, develop
 from simulators.desk_pictures import Desk
+from tests.support.chinese import Raised, untold
 from tests.support.project import ROOT
 
 NODE, METADATA = "video-index0", "video-index1"
@@ -143,11 +144,13 @@ class DriverChild:
             self._pipe(self._process.stdin).close()
 
     def ask(self, method: str, **arguments: object) -> dict[str, Any]:
-        """Call a method and return what it answers."""
+        """Call a method and return what it answers; an error in it has to have its Chinese."""
         stdin, stdout = self._pipe(self._process.stdin), self._pipe(self._process.stdout)
         stdin.write(json.dumps({"method": method, **arguments}) + "\n")
         stdin.flush()
         answer: dict[str, Any] = json.loads(stdout.readline())
+        if "error" in answer:
+            assert untold(Raised(answer["code"], answer["message"], answer["action"])) is None
         return answer
 
     @property

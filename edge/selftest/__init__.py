@@ -1,0 +1,1 @@
+"""The self-test: can this window open? Checks, what they found, and the answer."""
