@@ -24,8 +24,9 @@ from edge.errors import EdgeError
 from edge.health import HealthWatch
 from edge.state_dir import KeptKey, known_names
 from edge.store.outbox import Outbox
+from edge.store.tally import Privacy
 from edge.supervisor import Supervisor
-from edge.wire import Health, WindowStatus
+from edge.wire import DeviceAbout, Health, WindowStatus
 
 _HEALTH_S = 15.0
 _STORE_S = 2.0
@@ -87,11 +88,9 @@ class Announcer:
 
     def device(self, device: Supervisor) -> None:
         """Publish the state and the description of *device*."""
-        configured = self._devices.configured(device.name)
         status = healths.device_status(device, self._outbox.epoch)
         self._publisher.keep(_retained(self._topics.device_status(device.name), status))
-        about = healths.device_about(device, configured.driver, configured.mode)
-        self._publisher.keep(_retained(self._topics.device_about(device.name), about))
+        self._publisher.keep(_retained(self._topics.device_about(device.name), self._about(device)))
 
     def heard_status(self, payload: bytes) -> None:
         """Repair a late last will of ours; notice another daemon with our name (mosquitto 2.0.11 does not tell).
@@ -127,6 +126,7 @@ class Announcer:
     async def snapshot(self) -> dict[str, Any]:
         """Return what ``hall-edge status --json`` prints."""
         window = self._config.window
+        oldest_s, privacy = await self._ages()
         return {
             "hall": window.hall,
             "window": window.window,
@@ -135,28 +135,41 @@ class Announcer:
             "since": self._since,
             "process": healths.process_figures(threading.enumerate()),
             "devices": {
-                name: msgspec.to_builtins(healths.device_status(device, self._outbox.epoch)) | {"kind": device.kind}
+                name: msgspec.to_builtins(healths.device_status(device, self._outbox.epoch)) | self._what(device)
                 for name, device in self._devices.items()
             },
-            "health": msgspec.to_builtins(await self._health_body()),
+            "health": msgspec.to_builtins(self._health.snapshot(oldest_s)),
+            "privacy": privacy and privacy._asdict(),
         }
 
-    async def _health_body(self) -> Health:
-        return self._health.snapshot(await self._oldest_s())
+    def _what(self, device: Supervisor) -> dict[str, Any]:
+        """Return what *device* is."""
+        about = msgspec.to_builtins(self._about(device))
+        return {key: about[key] for key in ("kind", "driver", "mode", "model", "firmware") if key in about}
 
-    async def _oldest_s(self) -> float | None:
-        """Return the age of the oldest row; a store that hangs or has failed keeps nobody from telling the rest."""
+    def _about(self, device: Supervisor) -> DeviceAbout:
+        configured = self._devices.configured(device.name)
+        return healths.device_about(device, configured.driver, configured.mode)
+
+    async def _health_body(self) -> Health:
+        return self._health.snapshot((await self._ages())[0])
+
+    async def _ages(self) -> tuple[float | None, Privacy | None]:
+        """Return the age of the oldest row, and the figures of privacy.
+
+        A store that hangs or has failed keeps nobody from telling the rest.
+        """
         if self._asked is None:
-            self._asked = self._outbox.oldest_s()
+            self._asked = self._outbox.ages()
         asked = self._asked
         answer = asyncio.wrap_future(asked)
         answer.add_done_callback(lambda late: late.cancelled() or late.exception())  # maybe nobody waits any more
         await asyncio.wait([answer], timeout=_STORE_S)
         if not asked.done():
-            return None
+            return None, None
         self._asked = None
-        oldest_s = None if asked.exception() else asked.result()
-        return None if oldest_s is None else round(oldest_s, 1)
+        oldest_s, privacy = (None, None) if asked.exception() else asked.result()
+        return None if oldest_s is None else round(oldest_s, 1), privacy
 
     def _devices_take_sealed(self) -> bool:
         return any(command.sealed_params for device in self._devices.values() for command in device.driver.commands)

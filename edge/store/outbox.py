@@ -20,6 +20,7 @@ from edge.store.marks import Mark, Marks, read_marks
 from edge.store.retention import AgeClock, Kept
 from edge.store.room import Room
 from edge.store.rows import Buried, Figures, Page, Ranges, Row
+from edge.store.tally import Privacy
 from edge.store.tasks import Task
 from edge.store.thread import StoreThread
 
@@ -89,13 +90,14 @@ class Outbox(StoreThread):
 
         return self.call(work)
 
-    def oldest_s(self) -> Future[float | None]:
-        """Return for how long the oldest row has been kept; ``None``: there is none."""
+    def ages(self) -> Future[tuple[float | None, Privacy]]:
+        """Return for how long the oldest row has been kept, ``None``: there is none; and the figures of privacy."""
         first = "SELECT born FROM event ORDER BY seq LIMIT 1"
 
-        def work(db: sqlite3.Connection) -> float | None:
+        def work(db: sqlite3.Connection) -> tuple[float | None, Privacy]:
             row = db.execute(first).fetchone()
-            return max(0, self._age.now_ms() - int(row[0])) / 1000 if row else None
+            oldest_s = max(0, self._age.now_ms() - int(row[0])) / 1000 if row else None
+            return oldest_s, self._rows.tally.privacy(db)
 
         return self.call(work)
 

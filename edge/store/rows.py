@@ -13,19 +13,20 @@ from edge.store.file import get_meta, set_meta
 from edge.store.retention import TOMBSTONE_MS, AgeClock, Expiry
 from edge.store.row_digest import row_digest
 from edge.store.row_keys import KeyLost, RowKeys
+from edge.store.tally import SENSITIVE, Tally
 
 Ranges = list[tuple[int, int]]
 Reason = Literal["retention", "damaged", "quarantined"]
 
-_SENSITIVE = 3
 _COLUMNS = "seq, id, topic, class, born, slot, refused, digest, public, sealed"
 _AFTER = f"SELECT {_COLUMNS} FROM event WHERE seq > ? AND refused IS NULL ORDER BY seq LIMIT ?"  # noqa: S608  # constants
 _BETWEEN = f"SELECT {_COLUMNS} FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq"  # noqa: S608  # constants
 _NEWEST = f"SELECT {_COLUMNS} FROM event ORDER BY seq DESC LIMIT 1"  # noqa: S608  # constants
 _INSERT = "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, NULL, ?, ?, ?)"
 _REFUSE = "UPDATE event SET refused = ?, digest = ? WHERE seq = ?"
-_DELETE_TAKEN = "DELETE FROM event WHERE seq BETWEEN ? AND ? AND refused IS NULL RETURNING refused, slot, seq"
-_DELETE_BETWEEN = "DELETE FROM event WHERE seq BETWEEN ? AND ? RETURNING refused, slot, seq"
+_GONE = "refused, slot, seq, class >= 3"
+_DELETE_TAKEN = f"DELETE FROM event WHERE seq BETWEEN ? AND ? AND refused IS NULL RETURNING {_GONE}"  # noqa: S608  # constants
+_DELETE_BETWEEN = f"DELETE FROM event WHERE seq BETWEEN ? AND ? RETURNING {_GONE}"  # noqa: S608  # constants
 _TOMBSTONES = "SELECT seq, reason, born, id, type, digest FROM tombstone WHERE seq BETWEEN ? AND ?"
 _FORGET = (
     "DELETE FROM tombstone WHERE born <= ? AND seq < (SELECT max(seq) FROM tombstone)"  # the newest tells the head
@@ -101,12 +102,14 @@ class Rows:
     def __init__(self, keys: RowKeys, age: AgeClock, blobs: BlobTable) -> None:
         self.figures = Figures()
         self._keys, self._age, self._blobs = keys, age, blobs
+        self.tally = Tally(age)
 
     def load(self, db: sqlite3.Connection) -> None:
         """Count what is there, and destroy the keys that nothing there needs."""
         depth, refused = db.execute("SELECT count(*), count(refused) FROM event").fetchone()
         tombstones = db.execute("SELECT count(*) FROM tombstone").fetchone()[0]
         self.figures = Figures(depth, refused, tombstones, get_meta(db, "expired"), get_meta(db, "damaged"))
+        self.tally.load(db)
         self._keys.begin(db.execute("SELECT slot, seq FROM event WHERE slot IS NOT NULL"))
         for row in db.execute(_NEWEST).fetchall():
             if self._good(db, [row]):
@@ -118,12 +121,13 @@ class Rows:
         values = []
         for row in rows:
             slot, sealed = None, row.sealed
-            if row.class_ >= _SENSITIVE and sealed is not None:
+            if row.class_ >= SENSITIVE and sealed is not None:
                 slot, sealed = self._keys.seal(row.seq, row.id, sealed)
             small = (row.seq, row.id, row.topic, row.class_, born, slot)
             values.append((*small, row_digest("event", (*small, None), row.public, sealed), row.public, sealed))
         db.executemany(_INSERT, values)
         self.figures.depth += len(values)
+        self.tally.taken(db, rows)
         self._blobs.insert(db, [(row.seq, row.id, row.blob) for row in rows if row.blob is not None])
 
     def after(self, db: sqlite3.Connection, seq: int, limit: int, head: int) -> Page:
@@ -180,11 +184,12 @@ class Rows:
 
     def mark(self) -> Callable[[], None]:
         """Return what takes back everything that is counted from now on, when the transaction was rolled back."""
-        figures, blobs, keys = self._copied(), self._blobs.mark(), self._keys.mark()
+        figures, blobs, keys, tally = self._copied(), self._blobs.mark(), self._keys.mark(), self.tally.mark()
 
         def back() -> None:
             self.figures = figures
             blobs()
+            tally()
             self._keys.rolled_back(keys)
 
         return back
@@ -225,12 +230,13 @@ class Rows:
             set_meta(db, "expired", self.figures.expired)
         self._blobs.park(db, seq, "lost")
 
-    def _left(self, db: sqlite3.Connection, gone: Sequence[tuple[int | None, int | None, int]]) -> None:
+    def _left(self, db: sqlite3.Connection, gone: Sequence[tuple[int | None, int | None, int, int]]) -> None:
         """Count rows that have been deleted, and what hangs on them."""
         if gone:
             self.figures.depth -= len(gone)
             self.figures.refused -= sum(refused is not None for refused, *_ in gone)
-            self._keys.release((slot, seq) for _, slot, seq in gone)
+            self._keys.release((slot, seq) for _, slot, seq, _ in gone)
+            self.tally.left(sum(sensitive for *_, sensitive in gone))
             self._blobs.collect(db)
 
 
