@@ -186,6 +186,50 @@ def test_a_driver_that_waits_for_a_command_does_not_spin(tmp_path: Path) -> None
     assert replay.idle(1.0)
 
 
+def test_it_goes_on_when_its_command_begins(tmp_path: Path) -> None:
+    replay = link(written(tmp_path, '= 1\n$ read {"a": 1}\n= 2\n< 01\n$ read {}\n> 02\n'))
+    waits: list[int] = []
+
+    def told(number: int) -> None:
+        waits.append(number)
+        replay.wake()
+
+    replay.on_wait = told
+    assert not replay.idle(5.0)
+    assert (waits, replay.monotonic()) == ([1], 1)
+    replay.commanded()
+    assert replay.read(5.0) == b"\x01"
+    assert replay.monotonic() == 3
+    assert not replay.idle(5.0)
+    assert waits == [1, 2]
+    replay.commanded()
+    replay.write(b"\x02")
+    assert replay.complete
+
+
+def test_a_command_that_comes_early_skips_what_is_only_time(tmp_path: Path) -> None:
+    replay = link(written(tmp_path, "= 9\n$ read {}\n< 01\n"))
+    replay.commanded()
+    assert replay.read(0) == b"\x01"
+    assert replay.monotonic() == 9
+
+
+def test_a_driver_whose_command_never_comes_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge.links.replay._PATIENCE_S", 0.01)
+    replay = link(written(tmp_path, "$ read {}\n> 02\n"))
+    assert not replay.idle(5.0)
+    assert replay.monotonic() == 5
+    replay.write(b"\x02")
+    assert replay.complete
+
+
+def test_it_is_played_once_in_a_process(recording: Path) -> None:
+    port = DevicePort("test", parse_address(f"replay://{recording}?once=1"))
+    port.open()
+    with pytest.raises(DeviceAbsent, match="REP-108"):
+        port.open()
+
+
 def test_a_closed_link_says_so(recording: Path) -> None:
     replay = link(recording)
     replay.close()
