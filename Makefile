@@ -1,7 +1,7 @@
 # hall-edge: one target a task. setup.sh installs what a target needs and is instant when it is there.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long faults faults-long lint bench contract units deb bundle wheel package-test vm-test \
-	lock clean setup-demo setup-test setup-package setup-vm
+.PHONY: help demo test test-long faults faults-long lint bench contract units codes manual \
+	screenshots deb bundle wheel package-test vm-test lock clean setup-demo setup-test setup-package setup-vm
 
 BIN := .venv/bin
 ARGS ?=
@@ -46,6 +46,15 @@ contract: setup-test ## write docs/contract anew from edge/events/
 units: setup-test ## write the generated parts of systemd/ anew from what the drivers declare
 	$(BIN)/python -m edge.tools.units write systemd
 
+codes: setup-test ## write docs/codes.md anew from the catalogue of codes
+	$(BIN)/python -m edge.messages.write docs/codes.md
+
+manual: setup-test ## write docs/man and docs/completion anew from the program's arguments
+	$(BIN)/python -m edge.tools.manual docs
+
+screenshots: setup-test ## docs/images/status-*.png anew: the status page in Chromium
+	$(BIN)/python -m tests.page.screenshots
+
 deb: setup-package ## dist/hall-edge_VERSION_ARCH.deb, the package for Debian 12
 	sh debian/build deb
 
@@ -67,7 +76,7 @@ UV := uv==0.13.9
 COMPILE = "$$tmp/bin/uv" pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" \
 	$(if $(UPGRADE),--upgrade)
-PACKAGED := camera plug scanner usb # what the Debian package holds; cards is Debian's own python3-pyscard
+PACKAGED := camera plug report scanner usb # what the Debian package holds; cards is Debian's own python3-pyscard
 
 lock: ## requirements/*.txt anew from pyproject.toml (UPGRADE=1: newest versions)
 	@set -e; tmp=$$(mktemp -d); trap 'rm -rf "$$tmp"' EXIT; \

@@ -23,12 +23,13 @@ PATH=$PATH:${SBIN:-/usr/sbin:/usr/local/sbin} # mosquitto is not on a user's PAT
 debian="python3 python3-venv" # Python >= 3.11 is what Debian 12 and newer have
 case $mode in
     # What the tests talk to: a broker, a smart-card service with a virtual reader, scanner programs, devices that
-    # udev and the kernel's interfaces show, a compiler for a camera's, systemd's own checks, and a TPM as a program.
+    # udev and the kernel's interfaces show, a compiler for a camera's, systemd's own checks, a TPM as a program, a
+    # browser with a Chinese font, and what shows manual pages.
     test)
         purpose="what the tests talk to (the demo does without)"
         partners="mosquitto pcscd vsmartcard-vpcd libusb-1.0-0 sane-utils sane-airscan umockdev gir1.2-umockdev-1.0
             python3-gi gcc libc6-dev openssl systemd udev swtpm libtss2-esys-3.0.2-0 libtss2-rc0
-            libtss2-tcti-swtpm0" ;;
+            libtss2-tcti-swtpm0 chromium fonts-wqy-zenhei man-db" ;;
     package)
         purpose="what builds and checks Debian packages"
         partners="debhelper dpkg-dev python3-venv lintian mmdebstrap" ;;

@@ -13,26 +13,28 @@ from pathlib import Path
 
 from edge import logs
 from edge.announce import Announcer
+from edge.asked import control
 from edge.blobs.desk import BlobDesk
 from edge.commands.admission import gate
 from edge.commands.case import OpenCase
 from edge.commands.desk import Commands
 from edge.config import Config, Device
-from edge.control import Control
 from edge.delivery.publisher import Publisher
 from edge.delivery.replays import Replays
 from edge.delivery.topics import Topics
 from edge.delivery.transport import Message
 from edge.devices import Devices
 from edge.envelope import Draft, EnvelopeRenderer
-from edge.errors import StoreError
+from edge.errors import PartEnded, StoreError
 from edge.events import Payload, Quarantined, StandsFor, Tombstone
 from edge.health import HealthWatch, known_at_start
-from edge.notify import Notifier, patiently, summary
+from edge.notify import MORE_S, Notifier, patiently, summary
+from edge.page.server import StatusPage
 from edge.plugging.hotplug import Hotplug
 from edge.reload import Reloader
 from edge.renewal import Parts, Prepared, broker, prepare, put_to_use, sealer
-from edge.state_dir import KeptKey, check_secrets, kept_bytes, take_lock
+from edge.selftest.holding import lock_of_daemon
+from edge.state_dir import KeptKey, check_secrets, kept_bytes
 from edge.store.file import kept_epoch
 from edge.store.outbox import Outbox, Row
 from edge.store.retention import Kept
@@ -67,7 +69,9 @@ class Daemon:
             self._loop.add_signal_handler(number, self._stop.set)
         self._loop.add_signal_handler(signal.SIGHUP, self._reload_asked.set)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # see edge.cli: one that came early comes now
-        lock = take_lock(self._state)
+        lock = await lock_of_daemon(self._state, self._stop, lambda: self._notifier.more_time(MORE_S))
+        if lock is None:
+            return 0
         try:
             for warning in check_secrets(self._state, lab=self._config.window.lab):
                 _log.warning(warning)
@@ -160,15 +164,13 @@ class Daemon:
         self._commands.window_commands = {"case-open": self._case.open, "case-close": self._case.close}
         parts = Parts(
             self._devices, self._renderer, self._outbox, self._replays, self._publisher, self._blobs,
-            self._commands, self._announcer, self._health, self._window_key,
+            self._commands, self._announcer, self._health, self._window_key, self._page,
         )  # fmt: skip
         self._reloader: Reloader[Prepared] = Reloader(
             self._reload_asked, config, self._load,
             lambda new: prepare(parts, new), lambda new: put_to_use(parts, new),
         )  # fmt: skip
-        self._control = Control(
-            Path(config.paths.run) / "control.sock", self._announcer.snapshot, self._reloader.answer
-        )
+        self._control = control(parts, self._reloader, self._load)
 
     def _watch(self) -> None:
         """Make what looks at all the rest."""
@@ -176,6 +178,7 @@ class Daemon:
         known = known_at_start(self._state, lab=config.window.lab)
         self._health = HealthWatch(self._outbox, self._publisher, self._replays, self._blobs, config.mqtt, known)
         self._announcer.attach(self._outbox, self._publisher, self._health)
+        self._page = StatusPage(config.page, self._announcer.snapshot, self._health.problems)
         connections = {"mqtt": self._publisher, "bulk": self._blobs.bulk}
         self._watchdog = Watchdog(
             self._state / STALLED, self._outbox, connections, self._devices.moves, self._health.problems
@@ -194,8 +197,8 @@ class Daemon:
         self._publisher.start(self._outbox, self._replays)
         self._blobs.start()
         self._hotplug.start()
-        reloading = self._reloader.run(self._health.problems, self._notifier, self._summary)
-        parts = {"health": self._announcer.tell_health(), "watchdog": self._watchdog.run(), "reload": reloading}
+        parts = {"health": self._announcer.tell_health(), "watchdog": self._watchdog.run(), "page": self._page.run()}
+        parts["reload"] = self._reloader.run(self._health.problems, self._notifier, self._summary)
         tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
         for task in tasks:
             task.add_done_callback(self._ended)
@@ -238,14 +241,14 @@ class Daemon:
         """Stop the daemon when one of its tasks ends by a bug: systemd starts a healthy one."""
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a part of the daemon ended", exc_info=error, extra={"fields": {"device": task.get_name()}})
-            self._failure = self._failure or StoreError("a part of the daemon ended", code="SYS-110")
+            self._failure = self._failure or PartEnded()
             self._stop.set()
 
     def _thread_ended(self, ended: threading.ExceptHookArgs) -> None:
         """Stop the daemon when one of its threads ends by a bug. Called in that thread."""
         name = ended.thread.name if ended.thread else "?"
         _log.error("a thread of the daemon ended", exc_info=ended.exc_value, extra={"fields": {"thread": name}})
-        self._store_failed(StoreError("a part of the daemon ended", code="SYS-110"))
+        self._store_failed(PartEnded())
 
     def _store_failed(self, error: StoreError) -> None:
         """Stop the daemon: without a store nothing can be accepted any more. Any thread."""

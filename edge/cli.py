@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import ctypes
 import importlib
@@ -12,17 +11,24 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from edge import __version__, logs
+from edge import __version__
 from edge.errors import AlreadyRunning, ConfigError, EdgeError
+from edge.tools.files import DEFAULT_CONFIG
 
-DEFAULT_CONFIG = "/etc/hall-edge/hall-edge.toml"
 EXIT_FAILED, EXIT_USAGE, EXIT_UNREACHABLE, EXIT_CONFIG, EXIT_RUNNING, EXIT_INTERRUPTED = 1, 2, 3, 5, 7, 130
 
+_EXITS = {ConfigError: EXIT_CONFIG, AlreadyRunning: EXIT_RUNNING}
 _M_ARENA_MAX = -8  # malloc.h
 
 _TOOLS = {
+    "selftest": "can this window open? tests the window and its devices",
     "status": "show what the running daemon says now",
     "watch": "show it live, until Ctrl-C",
+    "explain": "tell what a code means and what to do, without a network",
+    "check": "check a configuration; no device is touched",
+    "record": "write a device's traffic to a file, with personal data replaced",
+    "replay": "play such a file to the daemon, with a broker of its own, and print the events",
+    "bundle": "write a diagnostics file for a supplier, without personal data",
     "reload": "let the running daemon read its configuration anew",
     "init": "write this window's configuration, by a few questions, by flags, or from a site file",
     "discover": "list what is plugged in, the driver that fits, and the configuration lines to paste",
@@ -42,15 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     try:
         return int(chosen.run(chosen))
-    except ConfigError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return EXIT_CONFIG
-    except AlreadyRunning as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return EXIT_RUNNING
     except EdgeError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return EXIT_FAILED
+        from edge.messages.telling import tell  # only needed once something is wrong
+
+        tell(error, getattr(chosen, "lang", None))
+        return next((code for kind, code in _EXITS.items() if isinstance(error, kind)), EXIT_FAILED)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # e.g. `hall-edge listen | head`
@@ -58,19 +60,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
 
 
-def _parser(verb: str | None) -> argparse.ArgumentParser:
-    """Return the parser; the arguments of a tool are added only when its *verb* is used."""
+def whole_parser() -> argparse.ArgumentParser:
+    """Return the parser with the arguments of every verb, for the manual and the shells' completion."""
+    return _parser(*_TOOLS)
+
+
+def _parser(*used: str | None) -> argparse.ArgumentParser:
+    """Return the parser; the arguments of a tool are added only when it is *used*."""
     parser = argparse.ArgumentParser(prog="hall-edge", description="The hardware of a service-hall window, over MQTT.")
     parser.add_argument("--version", action="version", version=f"hall-edge {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     run = verbs.add_parser("run", help="the daemon")
-    check = verbs.add_parser("check", help="check a configuration; no device is touched")
-    for command, action in ((run, _run), (check, _check)):
-        command.add_argument("--config", "-c", default=DEFAULT_CONFIG, metavar="FILE", help="default: %(default)s")
-        command.set_defaults(run=action)
+    run.add_argument("--config", "-c", default=DEFAULT_CONFIG, metavar="FILE", help="default: %(default)s")
+    run.set_defaults(run=_run, lang="en")  # what it says goes to the log
     for name, text in _TOOLS.items():
         command = verbs.add_parser(name, help=text, description=text)
-        if name == verb:
+        if name in used:
             tool = importlib.import_module(f"edge.tools.{name}")
             tool.add_arguments(command)
             command.set_defaults(run=tool.run)
@@ -78,7 +83,10 @@ def _parser(verb: str | None) -> argparse.ArgumentParser:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from edge.app import Daemon  # the other verbs do not need it
+    import asyncio  # the other verbs do not need these
+
+    from edge import logs
+    from edge.app import Daemon
     from edge.config import load
     from edge.lanes.confine import hide_memory, leave_no_dump
     from edge.lanes.spawn import SOCKETS
@@ -115,17 +123,3 @@ def _share_one_heap() -> None:
     """Let no thread have a heap of its own, as glibc gives it: what is freed in one would be no use to the others."""
     with contextlib.suppress(AttributeError):  # another libc
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
-
-
-def _check(chosen: argparse.Namespace) -> int:
-    from edge.config import load
-    from edge.config.credentials import Lookup, granted
-
-    config = load(chosen.config, lookup=Lookup(granted()))
-    for warning in config.warnings:
-        print(warning)  # noqa: T201
-    print(  # noqa: T201
-        f"{chosen.config}: valid — window {config.window.hall}/{config.window.window}, "
-        f"{len(config.devices)} devices, {len(config.subscribers)} subscribers"
-    )
-    return 0

@@ -16,7 +16,9 @@ import msgspec
 
 from edge import wire
 from edge.blobs.parts import PART_BYTES, TAG_BYTES
-from edge.events import COMMANDS, EVENTS, Envelope, Params, Payload
+from edge.events import COMMANDS, EVENTS, WINDOW_COMMANDS, Envelope, Params, Payload
+from edge.probes import PROBE_TYPE, Probe
+from edge.selftest.model import SCHEMA, Report
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _BASE = "hall/v1/{hall}/{window}"
@@ -41,10 +43,12 @@ def documents() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield ``(file name, document)`` of the whole contract."""
     for event in EVENTS:
         yield f"{event.kind}.{event.type}.json", event_schema(event)
-    for command in COMMANDS:
+    for command in (*COMMANDS, *WINDOW_COMMANDS):
         yield f"request.{command.kind}.{command.command}.json", _params_schema(command)
     for name, (_, _, type_, _) in _WIRE.items():
         yield f"{name}.json", _schema(type_, f"urn:hall-edge:v1:{name}")
+    yield "probe.json", _schema(Probe, "urn:hall-edge:v1:probe")
+    yield "selftest-report.json", _report_schema()
     yield "asyncapi.json", _asyncapi()
 
 
@@ -71,6 +75,19 @@ def _params_schema(command: type[Params]) -> dict[str, Any]:
     schema["$defs"][command.__name__]["x-tier"] = command.tier
     for name in command.sealed_params:
         schema["$defs"][command.__name__]["properties"][name]["x-sealed"] = True
+    return schema
+
+
+def _report_schema() -> dict[str, Any]:
+    """Return the schema of what ``hall-edge selftest --json`` prints."""
+    schema = _schema(Report, SCHEMA)
+    report = schema["$defs"]["Report"]
+    report["properties"]["schema"] = {"const": SCHEMA}
+    report["properties"]["check_value"] = {
+        "type": "string",
+        "pattern": "^[0-9a-f]{64}$(?!\\n)",
+        "description": "SHA-256 of this object without this member, as JSON with sorted keys and no blanks",
+    }
     return schema
 
 
@@ -126,6 +143,8 @@ def _asyncapi() -> dict[str, Any]:
     about = "one part of a blob, sealed or plain as its manifest says"
     payload = {"type": "string", "format": "binary", "maxLength": PART_BYTES + TAG_BYTES}
     found.add("blob-part", "blob/{blob}/{part}", "daemon", about, "application/octet-stream", payload)
+    about = "a self-test's, there and on every other branch: known by its content type, to be left alone"
+    found.add("probe", "event/system/window/probe", "daemon", about, PROBE_TYPE, {"$ref": "./probe.json"})
     info = {"title": "hall-edge", "version": "1.0.0", "description": "The hardware of a service-hall window."}
     return {
         "asyncapi": "3.0.0",

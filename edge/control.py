@@ -14,7 +14,7 @@ import os
 import resource
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +29,20 @@ _WATCH_S = 0.5
 _SO_PEERGROUPS, _MOST_GROUPS = 59, 256  # socket(7), not in Python's module; more groups: the caller is refused
 
 Answer = Callable[[], Awaitable[dict[str, Any]]]
+Stream = Callable[[dict[str, Any], asyncio.Event], AsyncIterator[dict[str, Any]]]
+"""Answers a request line by line; the event is set when the caller says anything more, or leaves."""
 
 
 class Control:
     """Serves the socket at *path*."""
 
-    def __init__(self, path: Path, snapshot: Answer, reload: Answer | None = None) -> None:
+    def __init__(
+        self, path: Path, snapshot: Answer, reload: Answer | None = None, streams: Mapping[str, Stream] | None = None
+    ) -> None:
         self.path = path
         self._snapshot, self._reload = snapshot, reload
+        self._streams = streams or {}
+        """What is answered in many lines, by its verb."""
         self._server: asyncio.Server | None = None
         self._callers: set[asyncio.Task[None]] = set()
 
@@ -65,7 +71,7 @@ class Control:
 
     async def _called(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        if task is None or len(self._callers) >= _MAX_CALLERS or _crowded(writer):
+        if task is None or len(self._callers) >= _MAX_CALLERS or crowded(writer.get_extra_info("socket")):
             writer.transport.abort()
             return
         self._callers.add(task)
@@ -82,13 +88,16 @@ class Control:
             writer.close()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        verb = _verb(await asyncio.wait_for(reader.readline(), _LINE_S))  # first: who is cut off reads no answer
+        asked = _asked(await asyncio.wait_for(reader.readline(), _LINE_S))  # first: who is cut off reads no answer
+        verb = str(asked.get("verb", ""))
         if not may_ask(writer.get_extra_info("socket"), self.path):
             await _say(writer, {"error": {"code": "SYS-104", "message": "this user may not ask the daemon"}})
         elif verb == "status":
             await _say(writer, await self._snapshot())
         elif verb == "reload" and self._reload is not None:
             await _say(writer, await self._reload())
+        elif verb in self._streams:
+            await _told(self._streams[verb], asked, reader, writer)
         elif verb == "watch":
             last: dict[str, Any] = {}
             while True:
@@ -100,22 +109,42 @@ class Control:
                     await asyncio.wait_for(reader.read(1), _WATCH_S)
                     break  # whatever the caller says now, or that it leaves, ends it
         else:
-            await _say(writer, {"error": {"code": "SYS-105", "message": "unknown verb; known: reload, status, watch"}})
+            known = ", ".join(sorted({"reload", "status", "watch", *self._streams}))
+            await _say(writer, {"error": {"code": "SYS-105", "message": f"unknown verb; known: {known}"}})
 
 
-def _crowded(writer: asyncio.StreamWriter) -> bool:
+def crowded(caller: socket.socket) -> bool:
     """Return whether the caller's descriptor, the lowest that was free, is one of the last that we may have."""
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = limit if limit != resource.RLIM_INFINITY else 1 << 30
-    return bool(writer.get_extra_info("socket").fileno() >= most - _RESERVED_FDS)
+    return caller.fileno() >= most - _RESERVED_FDS
 
 
-def _verb(line: bytes) -> str:
+def _asked(line: bytes) -> dict[str, Any]:
     try:
         asked = json.loads(line)
     except ValueError:
-        return ""
-    return str(asked.get("verb", "")) if isinstance(asked, dict) else ""
+        return {}
+    return asked if isinstance(asked, dict) else {}
+
+
+async def _told(
+    stream: Stream, asked: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    """Say all that *stream* has to say; the caller ends it with a word, or by leaving."""
+    gone = asyncio.Event()
+    more = asyncio.ensure_future(reader.read(1))
+    more.add_done_callback(lambda _: gone.set())
+    answers = stream(asked, gone)
+    try:
+        async for answer in answers:
+            await _say(writer, answer)
+    finally:
+        more.cancel()
+        with contextlib.suppress(asyncio.CancelledError, OSError):
+            await more
+        if isinstance(answers, AsyncGenerator):
+            await answers.aclose()
 
 
 async def _say(writer: asyncio.StreamWriter, body: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ from edge.plugging.plugged import Plugged
 from edge.port import DevicePort
 from edge.store.outbox import Row
 from edge.supervisor import Supervisor
+from edge.traffic import substitute_of
 
 CLOSE_S = 10.0
 """So long a change waits for the devices that leave; one that hangs longer goes on leaving by itself."""
@@ -138,6 +139,7 @@ class Devices(Mapping[str, Supervisor]):
     def _make(self, device: Device) -> tuple[Driver, DevicePort]:
         public = device.driver_type.public_traffic
         port = DevicePort(device.name, device.address, self.digest_key, public_traffic=public, plugged=self.plugged)
+        port.traffic.make = substitute_of(device.driver_type, device.settings)
         if device.driver_type.lane == "process":
             return RemoteDriver(device.driver_type, device.settings, port), port
         return device.driver_type(device.settings, port), port

@@ -98,12 +98,20 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
 
 class AlreadyRunning(EdgeError):
     default_code = "SYS-101"
-    default_action = "use the one that runs, or stop it first: systemctl stop hall-edge"
+    default_action = "use the one that runs, or stop it first: sudo systemctl stop hall-edge"
 
 
 class StoreError(EdgeError):
     default_code = "STO-100"
     default_action = "check the disk that holds the outbox (df, dmesg); nothing already accepted is deleted"
+
+
+class PartEnded(StoreError):
+    """A part of the daemon ended by a bug."""
+
+    def __init__(self) -> None:
+        action = "send the log around this line to the developers"
+        super().__init__("a part of the daemon ended", code="SYS-110", action=action)
 
 
 class Unsupported(EdgeError):

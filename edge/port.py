@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Protocol
 
 from edge import logs
-from edge.events import BlobRef, MediaType
+from edge.events import BlobRef, MediaType, Params
 from edge.links import Line, Link
 from edge.links.address import Address
 from edge.links.opening import open_link
 from edge.links.replay import ReplayLink
 from edge.plugging.plugged import Plugged, wanted
+from edge.traffic import Traffic
 
 Buffer = bytes | bytearray | memoryview
 _WAITING_BLOBS = 3
@@ -61,11 +62,13 @@ class DevicePort:
         self._woken = threading.Event()
         self._blobs: dict[str, Buffer] = {}
         self._log = logs.for_device(device)
+        self.traffic = Traffic(self.monotonic)
 
     def open(self, line: Line | None = None) -> Link:
         self._link = open_link(self.address, line, self._tap)
         if isinstance(self._link, ReplayLink):
             self._clock = self._link.monotonic
+            self._link.on_wait = self._awaits
         self.simulated = self._link.simulated
         self.last_proof = None  # an open line proves nothing yet
         return self._link
@@ -125,6 +128,20 @@ class DevicePort:
         except OSError as error:
             return not isinstance(error, FileNotFoundError | NotADirectoryError)
 
+    def around(self) -> Sequence[Plugged] | None:
+        """Return what is plugged into the PC; ``None``: nobody knows."""
+        return self._plugged()
+
+    def begins(self, command: Params | None) -> None:
+        """Note that the driver begins a job. In the lane's thread."""
+        self.traffic.begins(command)
+        if command is not None and isinstance(self._link, ReplayLink):
+            self._link.commanded()
+
+    def _awaits(self, number: int) -> None:
+        """Tell that a replayed device waits for its next command."""
+        self._log.info("the recording waits for a command", extra={"fields": {"code": "REP-109", "number": number}})
+
     def hold(self, held: Held) -> None:
         """Remember a driver's process, so that it can be woken and ended as a link can."""
         self._held = held
@@ -146,6 +163,7 @@ class DevicePort:
     def _tap(self, direction: str, data: bytes) -> None:
         if direction == "<":
             self.last_proof = self.monotonic()
+        self.traffic.said(direction, data)
         if self._log.isEnabledFor(logs.TRAFFIC):
             shown = data.hex(" ") if self.public_traffic else "withheld"
             self._log.log(logs.TRAFFIC, direction, extra={"fields": {"bytes": len(data), "hex": shown}})

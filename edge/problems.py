@@ -45,6 +45,7 @@ CODES: Mapping[str, str] = {
     "SYS-155": "the store is an older copy of itself: a back office has events that it never gave out",
     "SYS-160": "the configuration on the disk is refused, and the one before is still in use: {what}",
     "SYS-161": "the configuration on the disk counts only after a restart, because of {what}",
+    "SYS-165": "the status page cannot be served on port {port}: {reason}",
 }
 """What each code says; see :func:`problem`."""
 ACTIONS: Mapping[str, str] = {
@@ -53,7 +54,7 @@ ACTIONS: Mapping[str, str] = {
     "SYS-142": "raise the broker's limits or correct its access list; they are kept until their retention ends",
     "SYS-143": "start it, or see its log; a subscriber that is gone for good has to leave the configuration",
     "SYS-144": "see the log: the broker refuses them, or their file is lost",
-    "SYS-145": "switch one on: timedatectl set-ntp true",
+    "SYS-145": "switch one on: sudo timedatectl set-ntp true",
     "SYS-146": "check the time service and the PC's clock battery",
     "SYS-147": "set lab = false in [window] before opening",
     "SYS-148": "a cloned PC needs a window name and an empty state folder of its own; after a repair delete {path}",
@@ -65,14 +66,15 @@ ACTIONS: Mapping[str, str] = {
     "SYS-154": "check the disk (dmesg, smartctl); their numbers came as tombstones",
     "SYS-155": "find what puts the disk back (a restored backup, a restore card), and keep the state folder out of it",
     "SYS-160": "correct it, and reload: with this one the daemon would not start; hall-edge check shows all of it",
-    "SYS-161": "restart when it suits: systemctl restart hall-edge",
+    "SYS-161": "restart when it suits: sudo systemctl restart hall-edge",
+    "SYS-165": "end the program that has the port (ss -ltnp shows it), or give [page] another port and reload",
 }
 """The one thing to do."""
 
 SILENT_S = 300.0
 """A registered subscriber for which events wait may be silent for so long."""
 STORE_S = 5.0
-_NOTICES = frozenset({"SYS-145", "SYS-146", "SYS-147", "SYS-151", "SYS-153", "SYS-161", "MQT-143"})
+_NOTICES = frozenset({"SYS-145", "SYS-146", "SYS-147", "SYS-151", "SYS-153", "SYS-161", "SYS-165", "MQT-143"})
 _FULL_PERCENT = (95, 80, 50)
 _FULL = 95  # from here on somebody is needed
 _CERTIFICATES_S = 3600.0
@@ -133,6 +135,8 @@ class Problems:
         """For how long the store owes an answer; the watchdog's to write."""
         self.configuration: tuple[HealthProblem, ...] = ()
         """What is wrong with the configuration that was to be loaded last."""
+        self.page: tuple[HealthProblem, ...] = ()
+        """Why there is no status page."""
 
     def watch(self, certificates: Mapping[str, str | None]) -> None:
         """Look at these files from now on."""
@@ -142,7 +146,7 @@ class Problems:
         """Return what is wrong now, the gravest first."""
         return (
             *self._store(), *self._link(), *self.configuration, *self._ending(), *self._delivery(), *self._clocks(),
-            *self._log(), *self._fixed,
+            *self._log(), *self.page, *self._fixed,
         )  # fmt: skip
 
     def _store(self) -> Iterator[HealthProblem]:

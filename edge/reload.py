@@ -18,7 +18,7 @@ import msgspec
 from edge import logs
 from edge.config import Config
 from edge.devices import Changes
-from edge.errors import ConfigError, EdgeError
+from edge.errors import ConfigError, EdgeError, Problem
 from edge.notify import Notifier
 from edge.problems import Problems, problem
 
@@ -46,6 +46,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
     problems: tuple[str, ...] = ()
     """Why it is refused, each with its place, cause and action."""
     warnings: tuple[str, ...] = ()
+    findings: tuple[Problem, ...] = ()
+    """The problems, or the warnings, in parts: to be told in another language."""
     changed: tuple[str, ...] = ()
     """The keys, but for those of devices."""
     kept: tuple[str, ...] = ()
@@ -58,7 +60,7 @@ class NeedsRestart(EdgeError):
     """The new configuration is valid, and cannot be put to use while the daemon runs."""
 
     default_code = "SYS-162"
-    default_action = "restart when it suits, systemctl restart hall-edge, or take the change back; the rest waits, too"
+    default_action = "restart when it suits: sudo systemctl restart hall-edge; until then nothing of the change counts"
 
     def __init__(self, keys: Sequence[str]) -> None:
         super().__init__(CODES["SYS-162"].format(what=", ".join(keys)))
@@ -76,6 +78,11 @@ class Reloader(Generic[P]):
         self._current, self._load, self._prepare, self._apply = current, load, prepare, apply
         self._wanted = wanted
         self._next: asyncio.Future[Outcome] | None = None
+
+    @property
+    def current(self) -> Config:
+        """The configuration in use."""
+        return self._current
 
     def soon(self) -> asyncio.Future[Outcome]:
         """Ask for a reload; whoever asks before it begins shares it."""
@@ -118,14 +125,18 @@ class Reloader(Generic[P]):
             _log.warning(warning)
         said = {name: ", ".join(names) for name, names in devices._asdict().items() if names and name != "kept"}
         _log.info("the new configuration is in use", extra={"fields": {"changed": ", ".join(changed), **said}})
-        return Outcome(reloaded=True, changed=tuple(changed), warnings=warnings, **devices._asdict())
+        told = Outcome(reloaded=True, changed=tuple(changed), warnings=warnings, **devices._asdict())
+        return msgspec.structs.replace(told, findings=new.warnings)
 
     def _refused(self, error: Exception, problems: Problems) -> Outcome:
         if not isinstance(error, EdgeError):
             _log.error("a bug while the new configuration was checked", exc_info=error)
             what = CODES["SYS-163"].format(what=type(error).__name__)
             error = EdgeError(what, code="SYS-163", action="send the log to the developers; the old one is in use")
-        lines = tuple(map(str, error.problems)) if isinstance(error, ConfigError) else (str(error),)
+        findings: tuple[Problem, ...] = (Problem(error.code, error.message, error.action),)
+        lines: tuple[str, ...] = (str(error),)
+        if isinstance(error, ConfigError):
+            findings, lines = error.problems, tuple(map(str, error.problems))
         for line in lines:
             _log.error(
                 "the new configuration is refused, the old one stays: %s", line, extra={"fields": {"code": error.code}}
@@ -133,7 +144,7 @@ class Reloader(Generic[P]):
         restart = isinstance(error, NeedsRestart)
         what = ", ".join(error.keys) if isinstance(error, NeedsRestart) else _places(error)
         problems.configuration = (problem("SYS-161" if restart else "SYS-160", what=what),)
-        return Outcome(reloaded=False, restart=restart, problems=lines)
+        return Outcome(reloaded=False, restart=restart, problems=lines, findings=findings)
 
 
 def _places(error: EdgeError) -> str:

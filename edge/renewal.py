@@ -13,12 +13,14 @@ from edge.blobs.desk import BlobDesk
 from edge.commands.admission import Gate, gate
 from edge.commands.desk import Commands
 from edge.config import Config
+from edge.delivery.address import broker_address
 from edge.delivery.publisher import Publisher
 from edge.delivery.replays import Replays
-from edge.delivery.transport import BrokerAddress, broker_address
+from edge.delivery.transport import BrokerAddress
 from edge.devices import Changes, Devices, Plan
 from edge.envelope import EnvelopeRenderer
 from edge.health import HealthWatch
+from edge.page.server import StatusPage
 from edge.state_dir import KeptKey
 from edge.store.outbox import Outbox
 from edge.store.retention import Kept
@@ -40,6 +42,7 @@ class Parts(NamedTuple):
     announcer: Announcer
     health: HealthWatch
     window_key: KeptKey
+    page: StatusPage
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ async def put_to_use(parts: Parts, new: Prepared) -> Changes:
     logs.adjust(config.log.level, as_json=config.log.format == "json")
     changes = await parts.devices.change(new.plan, between)
     parts.health.renew(config.mqtt)
+    parts.page.renew(config.page)
     parts.announcer.begin(changes.closed)
     return changes
 

@@ -9,7 +9,7 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge.errors import AlreadyRunning, StoreError
 
@@ -20,8 +20,32 @@ _SECRET_BYTES = 32
 SECRETS = ("window-key.jwk", "lab-key.jwk", "digest-key")
 
 
-def take_lock(state: Path) -> int:
-    """Return a handle that holds the lock on the store; raises ``AlreadyRunning`` naming who has it."""
+class Holder(NamedTuple):
+    """Who holds the lock: a process, and what it does besides running the daemon."""
+
+    pid: str
+    doing: str = ""
+
+    @classmethod
+    def of(cls, said: bytes) -> Holder:
+        """Return what stands in the lock's file."""
+        pid, _, doing = said.decode("utf-8", "replace").strip().partition(" ")
+        return cls(pid, doing)
+
+
+class InUse(AlreadyRunning):
+    """The lock is held by *holder*."""
+
+    def __init__(self, holder: Holder) -> None:
+        super().__init__(f"hall-edge already runs for this window (pid {holder.pid})")
+        self.holder = holder
+
+
+def take_lock(state: Path, doing: str = "") -> int:
+    """Return a handle that holds the lock on the store; raises ``AlreadyRunning`` naming who has it.
+
+    *doing* says what is done with it, where that is not running the daemon: see :class:`Holder`.
+    """
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = _lock_file(state / "lock")
@@ -30,12 +54,12 @@ def take_lock(state: Path) -> int:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        holder = os.read(handle, 32).decode("ascii", "replace").strip()
+        holder = Holder.of(os.read(handle, 128))
         os.close(handle)
-        raise AlreadyRunning(f"hall-edge already runs for this window (pid {holder})") from None
+        raise InUse(holder) from None
     with contextlib.suppress(OSError):  # a full or read-only disk: who holds it is not told then
         os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        os.pwrite(handle, f"{os.getpid()} {doing}".strip().encode() + b"\n", 0)
     return handle
 
 

@@ -18,14 +18,17 @@ from typing import Any
 import msgspec
 
 from edge import __version__, logs
+from edge.asked import storeless_tests
 from edge.config import Config
 from edge.control import Control
+from edge.delivery.address import broker_address
 from edge.delivery.publisher import Publisher
 from edge.delivery.topics import Topics
-from edge.delivery.transport import Message, broker_address
+from edge.delivery.transport import Message
 from edge.errors import EdgeError, StoreError
 from edge.health import process_figures, stamp
 from edge.notify import Notifier, keep_alive
+from edge.page.server import StatusPage
 from edge.reload import CODES
 from edge.watchdog import LIMIT_S
 from edge.wire import (
@@ -73,8 +76,11 @@ class Storeless:
         self._tell()
         self._publisher.start()
         self._reload = reload
-        control = Control(Path(self._config.paths.run) / "control.sock", self._snapshot, self._reload_later)
+        tests = storeless_tests(self._config, self._publisher, lambda: self._status(online=True), lambda: self._error)
+        path, streams = Path(self._config.paths.run) / "control.sock", {"selftest": tests.stream}
+        control = Control(path, self._snapshot, self._reload_later, streams)
         feeding = asyncio.create_task(keep_alive(self._notifier, self._stalled))
+        page = asyncio.create_task(StatusPage(self._config.page, self._snapshot).run())
         opened = False
         try:
             await control.start()
@@ -86,6 +92,8 @@ class Storeless:
                 opened = await self._opened(probe)
         finally:
             feeding.cancel()
+            page.cancel()
+            await asyncio.wait([page])
             await control.stop()
             if opened:
                 self._publisher.end(_END_S)
@@ -135,7 +143,7 @@ class Storeless:
             "devices": {
                 one.name: msgspec.to_builtins(self._unusable()) | {"kind": one.driver_type.kind} for one in devices
             },
-            "health": msgspec.to_builtins(health),
+            "health": msgspec.to_builtins(health), "privacy": None,
         }  # fmt: skip
 
     async def _reload_later(self) -> dict[str, Any]:

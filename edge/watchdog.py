@@ -111,15 +111,21 @@ class Watchdog:
         return None
 
 
+def stalled_at(path: Path) -> str | None:
+    """Return when the daemon that wrote *path* hung; ``None``: it did not."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return datetime.fromtimestamp(int(status.st_mtime), UTC).isoformat() if status.st_size else None
+
+
 def last_stall(path: Path) -> tuple[HealthProblem, ...]:
     """Return that the run before was ended by the watchdog, if it was, and keep its stacks as ``*.last``."""
-    try:
-        at, stacks = path.stat().st_mtime, path.read_bytes()[:_KEPT_BYTES]
-    except FileNotFoundError:
+    when = stalled_at(path)
+    if when is None:
         return ()
-    if not stacks:
-        return ()
-    path.with_suffix(".last").write_bytes(stacks)
-    told = problem("SYS-151", when=datetime.fromtimestamp(int(at), UTC).isoformat())
+    path.with_suffix(".last").write_bytes(path.read_bytes()[:_KEPT_BYTES])
+    told = problem("SYS-151", when=when)
     _log.error(told.message, extra={"fields": {"code": told.code, "action": told.action}})
     return (told,)

@@ -10,6 +10,10 @@ from hypothesis import settings
 _SUPPORT = ("aio", "broker", "leaks", "plugboard", "window")
 pytest_plugins = [f"tests.support.{name}" for name in _SUPPORT]
 
+# What programs tell a person is looked for in English; tests of Chinese ask for it.
+os.environ.pop("LC_ALL", None)
+os.environ["LC_MESSAGES"] = "en_US.UTF-8"
+
 # A slow machine is no bug of the code; pytest-timeout stops what hangs.
 settings.register_profile("hall-edge", settings(), deadline=None)
 settings.load_profile("hall-edge")

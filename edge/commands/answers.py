@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from collections.abc import Callable
 
 import msgspec
 
 from edge.commands.requests import CODES
+from edge.delivery.transport import Message
 from edge.errors import EdgeError, JobCancelled, Unsupported
-from edge.wire import Completion, CompletionCode, Told
+from edge.wire import Completion, CompletionCode, Reply, Told
 
 REMEMBERED = 1000
+_JSON = "application/json"
 
 
 def load(db: sqlite3.Connection) -> list[tuple[str, bytes]]:
@@ -39,6 +42,16 @@ def ending(error: EdgeError | None) -> CompletionCode:
 def told(error: EdgeError) -> Told:
     """Return *error* as a reply shows it."""
     return Told(code=error.code, message=error.message, action=error.action)
+
+
+def replier(message: Message, send: Callable[[Message], None]) -> Callable[[Reply], None]:
+    """Return what answers the request in *message*."""
+
+    def reply(body: Reply) -> None:
+        topic, encoded = message.response_topic or "", msgspec.json.encode(body)
+        send(Message(topic, encoded, content_type=_JSON, correlation=message.correlation))
+
+    return reply
 
 
 def _cut_off(request_id: str) -> bytes:

@@ -22,9 +22,11 @@ from edge.commands.audit import Auditor
 from edge.commands.freshness import take
 from edge.commands.permits import CANCEL, WINDOW, window_tier
 from edge.commands.requests import Asked, Refusal, known_command, read_params
+from edge.commands.window import Start, WindowCommand, WindowJob
 from edge.delivery.topics import Topics
 from edge.delivery.transport import Message
 from edge.errors import EdgeError, JobCancelled
+from edge.events import Params
 from edge.jobs import DeviceJob
 from edge.store.outbox import Outbox, Row
 from edge.supervisor import Supervisor
@@ -34,10 +36,8 @@ from edge.wire import Reply as ReplyBody
 _MAX_WAITING = 8
 _MAX_HEARD = 256
 _LATE_S = 0.05  # so long after a job's deadline it is looked at
-_JSON = "application/json"
 _log = logs.get("commands")
 
-WindowCommand = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Reply = Callable[[ReplyBody], None]
 
 
@@ -61,6 +61,7 @@ class Commands:
         gate: Gate,
     ) -> None:
         self.window_commands: dict[str, WindowCommand] = {}
+        self.window_jobs: dict[str, WindowJob] = {}
         self.dropped = 0
         """Requests dropped without an answer: retained, or with no valid place to reply to."""
         self.refused: Counter[str] = Counter()
@@ -93,7 +94,7 @@ class Commands:
         if message.retain or not self._topics.may_reply_to(message.response_topic):
             self._drop("it was retained" if message.retain else "its Response Topic is not below our reply/")
             return
-        reply = self._replier(message)
+        reply = answers.replier(message, self._send)
         name = (message.response_topic or "").rpartition("/")[2]
         with self._refusing(reply, name):
             admitted = self.gate.admit(message, device, command)
@@ -162,6 +163,12 @@ class Commands:
 
     def _begin(self, device: str, command: str, admitted: Admitted, reply: Reply) -> None:
         asked, permit = admitted.asked, admitted.permit
+        if device == WINDOW and (work := self.window_jobs.get(command)) is not None:
+            permit.check(WINDOW, command, work.params.tier)
+            params = read_params(asked, work.params)
+            work.check()
+            self._accept(device, work.params, params, admitted, reply, work.start)
+            return
         if device == WINDOW:
             self._run_window(command, admitted, reply)
             return
@@ -178,8 +185,15 @@ class Commands:
         if not supervisor.usable:
             now = supervisor.current
             raise Refusal(
-                f"the device is {now.state}", "refused", code=now.code or "CMD-103", action=now.action or "wait"
+                f"the device is {now.state}", "refused", code=now.code or "CMD-120", action=now.action or "wait"
             )
+        self._accept(device, known, params, admitted, reply, supervisor.start)
+
+    def _accept(
+        self, device: str, known: type[Params], params: Params, admitted: Admitted, reply: Reply, start: Start
+    ) -> None:
+        """Make a job of a request, and begin it by *start* when it is remembered."""
+        asked = admitted.asked
         waiting = self._waiting[device]
         if len(waiting) >= _MAX_WAITING:
             raise Refusal("too many requests wait for this device", "busy", code="CMD-105", action="try again later")
@@ -192,23 +206,21 @@ class Commands:
         )  # fmt: skip
         ack = RequestAck(request_id=asked.request_id, position=len(waiting), deadline=asked.deadline_text)
         if admitted.requester is not None and known.tier == "act":
-            self._auditor.accepted(admitted.requester, asked.request_id, device, command)
+            self._auditor.accepted(admitted.requester, asked.request_id, device, known.command)
         timer = self._loop.call_at(asked.deadline + _LATE_S, job.look)
         self._running[asked.request_id] = _Running(ack, timer)
         self._idle.clear()
         waiting.append(job)
         stored = self._outbox.call(lambda db: answers.store(db, asked.request_id, None))
-        stored.add_done_callback(lambda done: self._soon(self._start, supervisor, job, reply, ack, done.exception()))
+        stored.add_done_callback(lambda done: self._soon(self._start, start, job, reply, ack, done.exception()))
 
-    def _start(
-        self, device: Supervisor, job: DeviceJob, reply: Reply, ack: RequestAck, failed: BaseException | None
-    ) -> None:
+    def _start(self, start: Start, job: DeviceJob, reply: Reply, ack: RequestAck, failed: BaseException | None) -> None:
         """Begin, now that the request is remembered: after a kill it must not run a second time."""
         if isinstance(failed, EdgeError):
             job.finish(failed)
         else:
             reply(ack)
-            device.start(job)
+            start(job)
 
     def _cancel(self, device: str, asked: Asked, reply: Reply) -> None:
         """Cancel the job named in the parameters, or all of the device's."""
@@ -224,7 +236,8 @@ class Commands:
         """Carry out a command to the daemon itself: quick, no device involved."""
         asked, tier = admitted.asked, window_tier(command)
         if command not in self.window_commands:
-            raise Refusal(f"the window knows {', '.join(sorted(self.window_commands))}", "unsupported", code="CMD-104")
+            known = ", ".join(sorted({*self.window_commands, *self.window_jobs}))
+            raise Refusal(f"the window knows {known}", "unsupported", code="CMD-104")
         admitted.permit.check(WINDOW, command, tier)
         data = dict(self.window_commands[command](asked.params))
         self._complete(reply, Completion(request_id=asked.request_id, code="ok", data=data))
@@ -281,19 +294,6 @@ class Commands:
     def _look_idle(self) -> None:
         if not (self._running or self._storing):
             self._idle.set()
-
-    def _replier(self, message: Message) -> Reply:
-        def reply(body: ReplyBody) -> None:
-            self._send(
-                Message(
-                    message.response_topic or "",
-                    msgspec.json.encode(body),
-                    content_type=_JSON,
-                    correlation=message.correlation,
-                )
-            )
-
-        return reply
 
     def _soon(self, work: Callable[..., None], *args: Any) -> None:
         """Run *work* in the event loop, from any thread."""

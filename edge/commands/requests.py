@@ -26,7 +26,7 @@ _TOKENS = re.compile(rb'"(?:[^"\\]|\\.)*"?|[][{}]', re.DOTALL)  # a string, or a
 CODES = {
     "CMD-101": "the request is no valid JSON of the contract",
     "CMD-102": "the deadline has passed, or lies too far ahead",
-    "CMD-103": "there is no such device, or it is not usable now",
+    "CMD-103": "there is no such device",
     "CMD-104": "this device does not know this command",
     "CMD-105": "too many requests wait for this device",
     "CMD-106": "the job was cancelled",
@@ -43,6 +43,7 @@ CODES = {
     "CMD-117": "the request is signed for more than 30 seconds",
     "CMD-118": "the request is signed, and this window knows no requester's key",
     "CMD-119": "a key for signatures cannot be used",
+    "CMD-120": "the device cannot be used now",
 }
 
 

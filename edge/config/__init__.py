@@ -28,6 +28,7 @@ from edge.config.tables import (
     Document,
     Log,
     Mqtt,
+    Page,
     Paths,
     Sealing,
     Subscriber,
@@ -39,9 +40,12 @@ from edge.links.address import Address, parse_address, place_of
 from edge.registry import Registry
 from edge.toml_lines import Path, key_lines
 
-__all__ = ["CODES", "Blobs", "Config", "Device", "Log", "Mqtt", "Paths", "Sealing", "Subscriber", "Window", "load"]
+__all__ = [
+    "CODES", "Blobs", "Config", "Device", "Log", "Mqtt", "Page", "Paths", "Sealing", "Subscriber", "Window", "load",
+]  # fmt: skip
 
 _MAX_DEPTH = 16
+_AS_READ = ("window", "log", "blobs", "outbox", "retention", "sealing", "page", "commands")
 _SEALING = "add key to a [[subscriber]], or on a test PC lab = true to [window]"
 
 
@@ -79,6 +83,8 @@ def _read(file: str) -> str:
         code, cause, action = "CFG-102", "the configuration is not UTF-8 text", "save the file as UTF-8"
     except ValueError as error:
         code, cause = "CFG-101", f"the configuration cannot be read: {error}"
+        if not os.path.lexists(file):
+            action = "write one with sudo hall-edge init, or check its path"
     raise ConfigError([Problem(code, cause, action, file=file, line=line)])
 
 
@@ -108,19 +114,14 @@ def build(
     found.unique("address", "CFG-134", {where: place_of(text) for where, text in nodes.items()})
     found.finish()
     return Config(
-        window=tables.window,
+        **{name: getattr(tables, name) for name in _AS_READ},
         mqtt=replace(tables.mqtt, **{key: files.place(mqtt[key]) for key in FILES if key in mqtt}),
         paths=tables.paths.resolved(environ),
-        log=tables.log,
-        blobs=tables.blobs,
-        outbox=tables.outbox,
-        retention=tables.retention,
-        sealing=tables.sealing,
-        commands=tables.commands,
         requesters=tuple(replace(one, key=files.place(one.key)) for one in tables.requester),
         subscribers=tuple(replace(one, key=one.key and files.place(one.key)) for one in tables.subscriber),
         devices=tuple(devices.values()),
         warnings=tuple(found.warnings),
+        file=found.file,
     )
 
 

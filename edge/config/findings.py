@@ -57,7 +57,7 @@ class Findings:
     def __init__(self, file: str, lines: Mapping[Path, int]) -> None:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
-        self._file = file
+        self.file = file
         self.lines = lines
 
     def add(self, path: Path, code: str, cause: str, action: str, near: str | None = None) -> None:
@@ -67,7 +67,7 @@ class Findings:
     def take(self, path: Path, problems: Iterable[Problem], *, as_warnings: bool = False) -> None:
         """Add *problems* that do not know where they stand: it is at *path*."""
         key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
-        placed = [replace(one, file=self._file, line=self.line(path), key=key) for one in problems]
+        placed = [replace(one, file=self.file, line=self.line(path), key=key) for one in problems]
         (self.warnings if as_warnings else self.problems).extend(placed)
 
     def line(self, path: Path) -> int:

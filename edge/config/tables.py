@@ -9,13 +9,20 @@ import msgspec
 from msgspec import Meta
 
 from edge.commands import permits
-from edge.config.rules import parse_broker
+from edge.config.rules import RESERVED_HALLS, parse_broker
 from edge.driver import Driver, Settings
 from edge.errors import Problem
 from edge.links.address import Address
 
 _WORD = "[a-z0-9-]{1,32}"
 Name = Annotated[str, Meta(pattern=rf"\A{_WORD}\Z", description="1 to 32 of a-z, 0-9 and -")]
+HallName = Annotated[
+    str,
+    Meta(
+        pattern=rf"\A(?!(?:{'|'.join(RESERVED_HALLS)})\Z){_WORD}\Z",
+        description=f"1 to 32 of a-z, 0-9 and -, but not {' or '.join(RESERVED_HALLS)}",
+    ),
+]
 DeviceName = Annotated[str, Meta(pattern=rf"\A(?!window\Z){_WORD}\Z", description="as a window's, but not window")]
 Text = Annotated[str, Meta(min_length=1, max_length=256)]
 Folder = Annotated[str, Meta(pattern=r"\A/[ -~]{1,80}\Z", description="an absolute path, at most 80 characters")]
@@ -29,7 +36,7 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Window(_Table, frozen=True, kw_only=True):
     """``[window]``: which window this is, and what may run on it."""
 
-    hall: Name
+    hall: HallName
     window: Name
     lab: bool = False
     allow_drivers: tuple[Text, ...] = ()
@@ -95,6 +102,13 @@ class Retention(_Table, frozen=True, kw_only=True):
     sensitive_hours: Annotated[int, Meta(ge=1, le=720)] = 24
 
 
+class Page(_Table, frozen=True, kw_only=True):
+    """``[page]``: the status page, on this PC only."""
+
+    enabled: bool = True
+    port: Annotated[int, Meta(ge=1024, le=65535)] = 8630
+
+
 class Subscriber(_Table, frozen=True, kw_only=True):
     """``[[subscriber]]``: a back office whose acknowledgements count; ``key`` is its public JWK's or JWK Set's path."""
 
@@ -139,6 +153,7 @@ class Document(_Table, frozen=True, kw_only=True):
     blobs: Blobs = Blobs()
     outbox: OutboxTable = OutboxTable()
     retention: Retention = Retention()
+    page: Page = Page()
     commands: Commands = Commands()
     requester: Annotated[tuple[Requester, ...], Meta(max_length=16)] = ()
     sealing: Sealing = Sealing()
@@ -171,8 +186,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     outbox: OutboxTable
     retention: Retention
     sealing: Sealing
+    page: Page
     commands: Commands
     requesters: tuple[Requester, ...]
     subscribers: tuple[Subscriber, ...]
     devices: tuple[Device, ...]
     warnings: tuple[Problem, ...] = ()
+    file: str = ""

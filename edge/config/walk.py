@@ -118,7 +118,8 @@ def expected(kind: Any) -> str:
         return "one of " + ", ".join(f'"{value}"' for value in args)
     words = "a list" if origin in _LISTS else _WORDS.get(origin or base, f"a value of type {base}")
     if _is_struct(base):
-        words = f"a table with {', '.join(field.encode_name for field in _fields(base) if field.required)}"
+        needed = ", ".join(field.encode_name for field in _fields(base) if field.required)
+        words = f"a table with {needed}" if needed else "a table"
     for meta in (meta for meta in metas if isinstance(meta, msgspec.Meta)):
         limits = [f"{word} {limit}" for name, word in _LIMITS.items() if (limit := getattr(meta, name)) is not None]
         words += f" ({meta.description})" if meta.description else f" {', '.join(limits)}"

@@ -87,6 +87,6 @@ def endings(files: Iterable[tuple[str, str | None]], now: Callable[[], float] = 
             seen = (
                 "has ended" if days <= 0 else f"ends in {max(1, round(days))} days" if days > 1 else "ends within a day"
             )
-            action = f"renew it: {key} in [mqtt]; then systemctl restart hall-edge"
-            found.append(Ending(key, days, code, f"the certificate {key} {seen}", action))
+            action = f"put a new one in {path}, then sudo systemctl restart hall-edge"
+            found.append(Ending(key, days, code, f"the certificate ({key} in [mqtt]) {seen}", action))
     return found

@@ -75,6 +75,14 @@ class TransportError(EdgeError):
         return self.code in ("MQT-110", "MQT-112", "MQT-113", "MQT-116")
 
 
+def not_connected(host: str, port: int, error: Exception) -> TransportError:
+    """Return the error of a connection that was not made."""
+    why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    refused = isinstance(error, ConnectionRefusedError)
+    action = f"start the broker on {host}: nothing listens on its port {port}" if refused else None
+    return TransportError(f"no connection to {host}:{port} ({why})", action=action)
+
+
 def taken_over() -> TransportError:
     """Return the error of two clients with one name."""
     return TransportError(reason=TAKEN_OVER, code="MQT-112")

@@ -29,12 +29,12 @@ packed = functools.cache(_Packed)
 
 
 def of_publish(
-    content_type: str | None, correlation: bytes | None, user: Sequence[tuple[str, str]]
+    content_type: str | None, correlation: bytes | None, user: Sequence[tuple[str, str]], expiry_s: int | None = None
 ) -> Properties | None:
     """Return the properties of a PUBLISH, ``None`` when there are none."""
-    if content_type and not (correlation or user):
+    if content_type and not (correlation or user or expiry_s):
         return packed(content_type)
-    if not (content_type or correlation or user):
+    if not (content_type or correlation or user or expiry_s):
         return None
     properties = Properties(PacketTypes.PUBLISH)
     if content_type:
@@ -43,6 +43,8 @@ def of_publish(
         properties.CorrelationData = correlation
     if user:
         properties.UserProperty = list(user)
+    if expiry_s:
+        properties.MessageExpiryInterval = expiry_s
     return properties
 
 

@@ -39,7 +39,7 @@ _ACTIONS = {
     "MQT-135": "put the CA's newest revocation list (PEM) where crl in [mqtt] names it",
     "MQT-136": "add certificate and key of this window to [mqtt]",
     "MQT-137": "let the broker's CA sign this window's certificate, and see the broker's log for what it dislikes",
-    "MQT-138": "renew this window's certificate, then systemctl restart hall-edge",
+    "MQT-138": "renew this window's certificate, then sudo systemctl restart hall-edge",
     "MQT-139": "let the broker offer TLS 1.3",
     "MQT-140": "check host and port of url in [mqtt]: MQTT with TLS usually listens at 8883",
     "MQT-141": "check host and port; if TLS listens there, write mqtts:// in url and add ca",

@@ -14,8 +14,7 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -26,15 +25,17 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge import logs
 from edge.delivery.dialing import Cancelled, Dialer, NotResolved
-from edge.delivery.link_errors import FIRST_FAILURE, PROTOCOL_ERROR, TransportError, disconnected, turned_away
+from edge.delivery.link_errors import (
+    FIRST_FAILURE,
+    PROTOCOL_ERROR,
+    TransportError,
+    disconnected,
+    not_connected,
+    turned_away,
+)
 from edge.delivery.properties import of_publish, of_will
-from edge.delivery.tls import UNUSABLE, TlsFiles, Trouble, Wire, closed_at_once, explain
-from edge.errors import EdgeError
+from edge.delivery.tls import TlsFiles, Trouble, Wire, closed_at_once, explain
 
-if TYPE_CHECKING:
-    from edge.config import Mqtt
-
-_SESSION_S = 60  # longer than the will delay, so that a short break shows no stale "offline"
 _WILL_DELAY_S = 10
 _CONNECT_S = 5.0
 _MAX_RECEIVED_BYTES = 128 * 1024  # requests and acknowledgements are smaller; the broker keeps the rest from us
@@ -56,6 +57,8 @@ class Message:
     correlation: bytes | None = None
     response_topic: str | None = None
     user: tuple[tuple[str, str], ...] = ()
+    expiry_s: int | None = None
+    """The broker keeps it no longer than that for who is away."""
 
     @property
     def packet_bytes(self) -> int:
@@ -75,19 +78,8 @@ class BrokerAddress:
     tls: TlsFiles | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-
-
-def broker_address(mqtt: Mqtt, client_id: str) -> BrokerAddress:
-    """Return the broker of the configuration; raises ``EdgeError`` when its files cannot be used."""
-    host, port, encrypted = mqtt.broker()
-    files = TlsFiles(mqtt.ca, mqtt.certificate, mqtt.key, mqtt.crl) if encrypted else None
-    try:
-        if files:
-            files.context()
-        password = Path(mqtt.password_file).read_text(encoding="utf-8").strip() if mqtt.password_file else None
-    except (OSError, ValueError) as error:  # also what ssl raises
-        raise EdgeError(UNUSABLE.seen, code=UNUSABLE.code, action=UNUSABLE.action) from error
-    return BrokerAddress(host, port, client_id, mqtt.keepalive_s, files, mqtt.username, password)
+    session_s: int = 60
+    """The broker keeps our session over a break: longer than the will delay, so that a short one shows no "offline"."""
 
 
 class _Client(paho.Client):
@@ -141,20 +133,21 @@ class Transport:
     def connect(self, subscriptions: Sequence[str]) -> None:
         """Connect and subscribe, or raise :class:`TransportError`. Each of its steps takes 5 s at most."""
         wanted = Properties(PacketTypes.CONNECT)
-        wanted.SessionExpiryInterval = _SESSION_S
+        wanted.SessionExpiryInterval = self._address.session_s
         wanted.MaximumPacketSize = _MAX_RECEIVED_BYTES
         address = self._address
         try:
             if address.tls:
                 self._client.tls_set_context(address.tls.context())
-            self._client.connect(address.host, address.port, address.keepalive_s, clean_start=False, properties=wanted)
+            self._client.connect(
+                address.host, address.port, address.keepalive_s, clean_start=not address.session_s, properties=wanted
+            )
         except NotResolved as error:
             raise TransportError(f"the name {address.host} is not resolved ({error})", code="MQT-118") from error
         except (OSError, ValueError) as error:
             if address.tls and not isinstance(error, Cancelled) and (trouble := explain(error, address.tls)):
                 raise _troubled(trouble) from error
-            why = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise TransportError(f"no connection to {address.host}:{address.port} ({why})") from error
+            raise not_connected(address.host, address.port, error) from error
         self._poll.register(self._wake_fd, select.POLLIN)
         self._until(lambda: self._connected, "the broker accepts the connection but not MQTT 5")
         if not subscriptions:
@@ -170,7 +163,7 @@ class Transport:
             message.payload,
             1,
             message.retain,
-            of_publish(message.content_type, message.correlation, message.user),
+            of_publish(message.content_type, message.correlation, message.user, message.expiry_s),
         )
         if info.rc not in (paho.MQTT_ERR_SUCCESS, paho.MQTT_ERR_NO_CONN, paho.MQTT_ERR_CONN_LOST):
             raise TransportError(f"the MQTT client refuses a message: {paho.error_string(info.rc)}", code="MQT-102")
@@ -293,6 +286,7 @@ class Transport:
                     content_type=getattr(given, "ContentType", None),
                     correlation=getattr(given, "CorrelationData", None),
                     response_topic=getattr(given, "ResponseTopic", None),
+                    user=tuple(getattr(given, "UserProperty", ())),
                 )
             )
         except Exception as error:  # noqa: BLE001  # unacknowledged, it would come again and again

@@ -67,13 +67,14 @@ from edge.events.smart_card import (
     Transmit,
     Transmitted,
 )
-from edge.events.system import Audit, Quarantined, StandsFor, Tombstone
+from edge.events.system import Audit, Quarantined, RunSelfTest, SelfTest, SelfTestCheck, StandsFor, Tombstone
 
 __all__ = [
     "BY_TYPE",
     "COMMANDS",
     "EVENTS",
     "KINDS",
+    "WINDOW_COMMANDS",
     "Advice",
     "Audit",
     "BlobId",
@@ -128,11 +129,14 @@ __all__ = [
     "Rejected",
     "Removed",
     "RequestId",
+    "RunSelfTest",
     "Scan",
     "ScanCompleted",
     "ScanStarted",
     "ScanStopped",
     "Scanned",
+    "SelfTest",
+    "SelfTestCheck",
     "Sha256",
     "Side",
     "SmartCardField",
@@ -158,8 +162,10 @@ EVENTS: tuple[type[Payload], ...] = (
     Scanned,
     ScanStarted, Page, ScanCompleted, ScanStopped,
     Rated, Declined, TimedOut, Interrupted,
-    Tombstone, Quarantined, Audit,
+    Tombstone, Quarantined, Audit, SelfTest,
 )  # fmt: skip
 COMMANDS: tuple[type[Params], ...] = (ReadCard, ReadSmartCard, Transmit, Capture, Scan, Evaluate)
+WINDOW_COMMANDS: tuple[type[Params], ...] = (RunSelfTest,)
+"""Commands to the daemon itself that take their time; ``case-open`` and ``case-close`` are done at once."""
 KINDS: tuple[str, ...] = tuple(dict.fromkeys(event.kind for event in EVENTS if event.kind != "system"))
 BY_TYPE: Mapping[str, type[Payload]] = {f"hall.{event.kind}.{event.type}.v1": event for event in EVENTS}

@@ -41,6 +41,7 @@ CODES: Mapping[str, str] = {
     "SEC-116": "every key has expired",
     "SEC-117": "what should seal or open cannot be loaded",
     "SEC-118": "two different keys have one kid",
+    "SEC-119": "what should be sealed is no event and no request",
 }
 _PROTECTED = {"enc": "A256GCM", "cty": "application/cloudevents+json"}
 _ALGORITHMS = ["ECDH-ES+A256KW", "A256GCM"]
@@ -184,7 +185,7 @@ def read_keys(path: Path) -> list[ECKey]:
     try:
         return keys_in(path.read_bytes(), str(path))
     except OSError as error:
-        raise SealError(f"{path}: {error.strerror}", code="SEC-103") from error
+        raise SealError(f"{path}: {error.strerror}", code="SEC-111", action="check path and rights") from error
 
 
 def read_key(path: Path) -> ECKey:

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ class Unreachable(EdgeError):
     """The daemon does not answer on its socket."""
 
     default_code = "SYS-103"
-    default_action = "start it: systemctl start hall-edge (or name its run folder with --run)"
+    default_action = "start it: sudo systemctl start hall-edge (or name its run folder with --run)"
 
 
 def add_socket_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,8 +31,17 @@ def add_socket_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
-def answers(run_dir: str, verb: str) -> Iterator[dict[str, Any]]:
-    """Ask the daemon *verb* and yield its answers; raises :class:`Unreachable` or what the daemon refuses."""
+def answers(
+    run_dir: str,
+    verb: str,
+    patience_s: float | None = None,
+    connected: Callable[[socket.socket], None] = lambda _caller: None,
+    **more: Any,
+) -> Generator[dict[str, Any]]:
+    """Ask the daemon *verb* and yield its answers; raises :class:`Unreachable` or what the daemon refuses.
+
+    One that says nothing for *patience_s* is a ``TimeoutError``. *connected* gets the connection, to end what goes on.
+    """
     path = Path(run_dir) / "control.sock"
     with socket.socket(socket.AF_UNIX) as caller:
         caller.settimeout(CONNECT_S)
@@ -44,8 +53,9 @@ def answers(run_dir: str, verb: str) -> Iterator[dict[str, Any]]:
             ) from None
         except OSError as error:
             raise Unreachable(f"no daemon answers at {path} ({error.strerror or error})") from None
-        caller.settimeout(None)
-        caller.sendall(json.dumps({"verb": verb}).encode() + b"\n")
+        caller.settimeout(patience_s)
+        connected(caller)
+        caller.sendall(json.dumps({"verb": verb, **more}).encode() + b"\n")
         for line in caller.makefile("rb"):
             answer: dict[str, Any] = json.loads(line)
             if "error" in answer:

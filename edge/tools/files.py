@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from edge.errors import EdgeError
+from edge.state_dir import sync_folder
 
+DEFAULT_CONFIG = "/etc/hall-edge/hall-edge.toml"
 MAX_BYTES = 1 << 20
 
 
@@ -15,6 +18,35 @@ class FileProblem(EdgeError):
 
     default_code = "SEC-111"
     default_action = "check the path, its folder and its rights"
+
+
+def write_new(path: Path, data: bytes, *, force: bool = False) -> None:
+    """Write *data* to *path* (mode 0600), whole or not at all; over a file only with *force*.
+
+    Raises :class:`FileProblem`.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if force:
+            part.rename(path)
+        else:
+            path.hardlink_to(part)  # fails where there is a file
+        sync_folder(path.parent)
+    except FileExistsError:
+        raise there_already(path) from None
+    except OSError as error:
+        raise FileProblem(f"{path}: {error.strerror}", code="FIL-101") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def there_already(path: Path) -> FileProblem:
+    """Return the error for a file that nobody agreed to lose."""
+    return FileProblem(f"{path} is there already", code="FIL-102", action="give another name with -o, or add --force")
 
 
 def read_input(name: str) -> bytes:

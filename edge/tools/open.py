@@ -56,7 +56,7 @@ def opened(sealed: bytes, topic: str | None, opener: Opener) -> tuple[bytes, lis
         action = "give one message of a topic …/sealed/…, whole"
         raise SealError("that is no sealed event", code="SEC-112", action=action) from None
     if place is None or view is None:
-        raise SealError("that is no topic of an event", code="SEC-113", action="write it whole: hall/v1/HALL/WINDOW/…")
+        raise SealError("that is no topic of an event", code="SUB-103", action="write it whole: hall/v1/HALL/WINDOW/…")
     plain, aad = opener.open(sealed)  # raises when it cannot be opened at all
     if view.bad is not None:
         action = "compare the topics: somebody may copy messages"

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from edge.events import COMMANDS
+from edge.messages.telling import tell
 from edge.secret import reveal
 from edge.subscriber import Address, BadArgument, Completion, Reply, Requester, RequestError, Signer
 from edge.subscriber.packing import personal_params
@@ -47,7 +48,7 @@ def run(chosen: argparse.Namespace) -> int:
     try:
         completion = asyncio.run(_request(chosen, params))
     except RequestError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        tell(error)
         return UNREACHABLE
     _say(chosen, {"reply": "completion", **msgspec.to_builtins(completion)})
     return 0 if completion.ok else FAILED

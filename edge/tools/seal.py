@@ -47,4 +47,4 @@ def bound(plain: bytes, topic: str) -> dict[str, Any]:
         return {"window": f"{hall}/{window}", **{name: read[name] for name in _BOUND}, "topic": topic}
     except (ValueError, TypeError, KeyError, RecursionError):
         action = "give a whole CloudEvent (epoch, seq, type) or a request (request_id)"
-        raise SealError("that is no event and no request in JSON", code="SEC-112", action=action) from None
+        raise SealError("that is no event and no request in JSON", code="SEC-119", action=action) from None

@@ -27,6 +27,8 @@ window = "{name}"
 lab = true
 [mqtt]
 url = "mqtt://127.0.0.1:{broker}"
+[page]
+enabled = false
 [paths]
 state = "{folder}/state"
 run = "{folder}/run"

@@ -26,6 +26,8 @@ allow_drivers = ["{package}"]
 [paths]
 state = "{folder}/state"
 run = "{folder}/run"
+[page]
+enabled = false
 [mqtt]
 url = "mqtts://{host}:{port}"
 ca = "{ca}"

@@ -38,7 +38,7 @@ def running(command: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 @pytest.mark.skipif(not (ROOT / ".venv").exists(), reason="the README's commands name .venv")
 def test_the_first_event(tmp_path: Path, broker: Broker) -> None:
-    prepare, run = (
+    prepare, run, test = (
         block.replace(FOLDER, str(tmp_path / "first")).replace("1883", str(broker.port))
         for block in blocks("README.md", "sh")
         if FOLDER in block
@@ -56,6 +56,9 @@ def test_the_first_event(tmp_path: Path, broker: Broker) -> None:
         status = [str(ROOT / ".venv/bin/hall-edge"), "status", "--run", str(tmp_path / "first/run")]
         wait_until(lambda: subprocess.run(status, capture_output=True, check=False).returncode == 0, 20, "ready")
         wait_until(lambda: b"connected" in logs[2].read_bytes().lower(), 20, "the listener is connected")
+        tested = subprocess.run(shlex.split(test), cwd=ROOT, capture_output=True, text=True, check=False)
+        assert tested.returncode == 0, tested.stdout + tested.stderr
+        assert "ticket-1" in tested.stdout
         assert simulators.stdin is not None
         os.write(simulators.stdin.fileno(), b"ticket-1 scan A017\n")
         wait_until(lambda: b"A017" in logs[2].read_bytes(), 20, "the event is heard")

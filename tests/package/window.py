@@ -47,9 +47,13 @@ class InstalledWindow:
             self.port: int = probe.getsockname()[1]
 
     def configure(self) -> None:
-        """Write the configuration, and make the folders that systemd would make from the unit."""
+        """Write the configuration, and make the folders."""
         self.pc.write("etc/hall-edge/hall-edge.toml", CONFIG.format(port=self.port), mode=0o640)
         self.pc.run("chown root:hall-edge /etc/hall-edge/hall-edge.toml")
+        self.folders()
+
+    def folders(self) -> None:
+        """Make the folders that systemd would make from the unit, and one for the simulators."""
         self.pc.run("install -d -o hall-edge -g hall-edge -m 700 /var/lib/hall-edge")
         self.pc.run(f"install -d -o hall-edge -g hall-edge -m 750 /run/hall-edge {PORTS}")
 

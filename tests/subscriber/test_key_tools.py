@@ -166,7 +166,7 @@ def test_a_body_opens_only_where_it_belongs(desk: Desk) -> None:
     for wrong in ("w01", "id-1", "read"):
         elsewhere = TOPIC.replace(wrong, "x1")
         assert "SEC-113" in fails(desk, "open", "--key", key, "--topic", elsewhere, sealed)
-    assert "SEC-113" in fails(desk, "open", "--key", key, "--topic", "not/a/topic", sealed)
+    assert "SUB-103" in fails(desk, "open", "--key", key, "--topic", "not/a/topic", sealed)
     moved = desk.sealed([desk.path("case.public.jwk")], topic=TOPIC.replace("w01", "w02"))
     assert "SEC-113" in fails(desk, "open", "--key", key, moved)  # what it says of itself does not fit the event
     code, out, err = desk.does("open", "--key", key, desk.sealed([desk.path("case.public.jwk")]))
@@ -223,7 +223,7 @@ def test_a_secret_that_everybody_may_read_is_refused(desk: Desk) -> None:
 def test_only_events_and_requests_are_sealed(desk: Desk, plain: bytes) -> None:
     desk.keys()
     desk.path("plain").write_bytes(plain)
-    assert "SEC-112" in fails(desk, "seal", "--to", desk.path("case.public.jwk"), "--topic", TOPIC, desk.path("plain"))
+    assert "SEC-119" in fails(desk, "seal", "--to", desk.path("case.public.jwk"), "--topic", TOPIC, desk.path("plain"))
     assert "SUB-103" in fails(desk, "seal", "--to", desk.path("case.public.jwk"), "--topic", "x", desk.path("plain"))
 
 

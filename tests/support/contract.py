@@ -11,6 +11,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from edge.probes import PROBE
 from tests.support.project import ROOT
 
 FOLDER = ROOT / "docs" / "contract"
@@ -41,6 +42,8 @@ def breaks(messages: Iterable[tuple[str, bytes, bool]]) -> list[str]:
     seen: Counter[str] = Counter()
     found = []
     for topic, payload, retained in messages:
+        if payload == PROBE and not retained:
+            continue  # of a self-test: on every branch, and known by its content type
         row = next((row for row in channels() if row[0].match(topic)), None)
         if row is None:
             found.append(f"no channel for the topic {topic}")

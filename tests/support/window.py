@@ -46,6 +46,8 @@ class WindowUnderTest:
         self.allow_drivers = "[]"
         self.allow = '["read", "test", "act"]'
         """What may be asked for: here also what is off by default; empty for the defaults."""
+        self.page = "enabled = false"
+        """Lines of ``[page]``: many windows run on one PC here."""
         self.program = [sys.executable, "-m", "edge"]
         self._devices: list[str] = []
 
@@ -85,6 +87,7 @@ class WindowUnderTest:
             f'[paths]\nstate = "{self.folder}/state"\nrun = "{self.folder}/run"\n',
             f'[mqtt]\nurl = "{self.url}"\n',
             '[log]\nlevel = "traffic"\n',
+            f"[page]\n{self.page}\n",
             f"[commands]\nallow = {self.allow}\n" if self.allow else "",
             self.extra,
             *self._devices,

@@ -121,6 +121,10 @@ class Terminal:
         """Press a key: ``\\x03`` is Ctrl-C, ``\\x04`` Ctrl-D."""
         os.write(self._master, key)
 
+    def resize(self, lines: int, columns: int) -> None:
+        """Make the terminal another size; the kernel tells the program."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
     def end(self) -> int:
         """Wait for the program's end; return its exit code."""
         wait_until(lambda: self._read() and self.process.poll() is not None, LONG_S, f"the end, after {self.text}")

@@ -109,7 +109,7 @@ def test_this_pcs_window_is_made_of_common_and_own(pc: Pc, run: Run) -> None:
     assert (pad.settings.profile, pad.address.target) == ("stx_len16", "/dev/hall-edge/pad-left")
     assert (gun.name, gun.settings.content) == ("gun-1", "public")
     assert "LoadCredential=window-key:/etc/hall-edge/w03.songjiang.key" in pc.drop_in.read_text(encoding="utf-8")
-    assert "  systemctl daemon-reload\n  systemctl start hall-edge\n  hall-edge status\n" in done.out
+    assert "  systemctl daemon-reload\n  systemctl start hall-edge\n  hall-edge selftest\n" in done.out
 
 
 def test_the_head_names_the_site_file(pc: Pc, run: Run, site: Path) -> None:

@@ -95,11 +95,7 @@ class WindowPC:
 
     def set_up(self, names: Sequence[str] = tuple(INIT)) -> None:
         """Plug these devices in, configure the window, start it, and wait until all of them work."""
-        self.put_lab()
-        inside = [name for name in names if name in INSIDE]
-        if inside:
-            self.simulators = self._stack.enter_context(Simulators(self.guest, inside))
-            wait_nodes(self.guest, inside)
+        self._plug_in_inside(names)
         self.init(names)
         self.guest.put(ALLOWED, "/etc/systemd/system/hall-edge.service.d/lab.conf")
         self.guest.run("systemctl daemon-reload && systemctl enable --now hall-edge.service", limit_s=READY_S)
@@ -108,6 +104,20 @@ class WindowPC:
         if "card-1" in names:
             self.plug_card_reader()
         self.wait_ready(*names)
+
+    def plug_in(self, names: Sequence[str]) -> None:
+        """Plug these devices in; the ID-card reader too, when it is among them."""
+        self._plug_in_inside(names)
+        if "id-1" in names:
+            self.plug_reader()
+
+    def _plug_in_inside(self, names: Sequence[str]) -> None:
+        """Plug in those that are simulated inside."""
+        self.put_lab()
+        inside = [name for name in names if name in INSIDE]
+        if inside:
+            self.simulators = self._stack.enter_context(Simulators(self.guest, inside))
+            wait_nodes(self.guest, inside)
 
     def init(self, names: Sequence[str], *, lab: bool = True) -> None:
         """Write the configuration with `hall-edge init`; without *lab* with this window's certificate."""

@@ -16,9 +16,9 @@ def reload(window: WindowUnderTest) -> dict[str, Any]:
     return next(answers(str(window.folder / "run"), "reload"))
 
 
-def ask_by_command(window: WindowUnderTest) -> subprocess.CompletedProcess[str]:
+def ask_by_command(window: WindowUnderTest, *more: str) -> subprocess.CompletedProcess[str]:
     """Let the daemon reload what is on the disk, by ``hall-edge reload``."""
-    command = [sys.executable, "-m", "edge", "reload", "--run", str(window.folder / "run")]
+    command = [sys.executable, "-m", "edge", "reload", "--run", str(window.folder / "run"), *more]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
 
 

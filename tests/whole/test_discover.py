@@ -21,7 +21,7 @@ def test_discover_sees_what_is_plugged_in_and_check_takes_its_lines(tmp_path: Pa
     for device in (reader, *guns, hostile):
         plugboard.plug(device)
     command = [sys.executable, "-m", "edge"]
-    environ = {**os.environ, "LANG": "zh_CN.UTF-8", "LC_ALL": ""}
+    environ = {**os.environ, "LC_ALL": "zh_CN.UTF-8"}
     done = subprocess.run([*command, "discover"], capture_output=True, text=True, env=environ, timeout=60, check=True)
     rows = [line for line in done.stdout.splitlines() if line.startswith("# [ NEW]")]
     assert rows == [

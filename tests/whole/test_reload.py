@@ -96,7 +96,11 @@ def test_a_bad_configuration_is_refused_and_the_old_one_stays(window: WindowUnde
     (found,) = (one for one in window.status()["health"]["problems"] if one["code"] == "SYS-160")
     assert "CFG-" in found["message"]
     assert "loud" not in found["message"]  # what stands in the file is for the log, not for the broker
-    assert lines[0] in window.log_text
+    assert lines[0].rpartition(" [")[0] in window.log_text
+    chinese = ask_by_command(window, "--lang", "zh").stderr.splitlines()
+    assert [line.partition(": ")[0] for line in chinese[:-1]] == [line.partition(": ")[0] for line in lines[:-1]]
+    assert chinese[-1] == "没有任何改动，仍在用之前的配置"
+    assert "[log] 写了两次" in chinese[0]
     wait_until(lambda: "SYS-160" in {one["code"] for one in window.tap.on("health")[-1]["problems"]})
     window.config_path.write_text(good + "\n# corrected\n")
     done = ask_by_command(window)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.errors import EdgeError
+from edge.messages.language import language
 from edge.subscriber import Completion, Gap, Notice, Subscriber
 from edge.tools.ask import answers
 from edge.tools.demo.devices import names, usable
@@ -51,6 +52,8 @@ def run(chosen: argparse.Namespace) -> int:
         with tempfile.TemporaryDirectory(prefix="hall-edge-") as folder, Parts(Path(folder), devices) as parts:
             count = f"{len(devices)} simulated devices"
             _say(f"window demo/w01 with {count}; broker: {parts.broker} on 127.0.0.1:{parts.port}")
+            _say(f"status page: http://127.0.0.1:{parts.page}/")
+            _say(f"test it, in another terminal: hall-edge selftest --config {folder}/hall-edge.toml")
             _say("LAB MODE: personal bodies are sealed to a key made for this demo; all citizens are invented")
             _say("\n".join([f"scanned pages and pictures go to {pictures}", *complaints]))
             return asyncio.run(_Demo(parts, pictures, chosen).run())
@@ -229,4 +232,4 @@ class _Demo:
                 break
             await asyncio.sleep(0.1)
         _say()
-        show(now, sys.stdout, as_json=False)
+        show(now, sys.stdout, language(), as_json=False)

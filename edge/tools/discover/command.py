@@ -20,8 +20,8 @@ from edge.tools.discover import output
 from edge.tools.discover.searching import search, searchers
 from edge.tools.discover.texts import language
 from edge.tools.discover.things import Drivers, Findings, Note, find
+from edge.tools.files import DEFAULT_CONFIG
 
-DEFAULT_CONFIG = "/etc/hall-edge/hall-edge.toml"
 EXIT_CONFIG = 5
 _WAIT_S = (3.0, 8.0)  # and with --network
 

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge.cli import DEFAULT_CONFIG
 from edge.errors import ConfigError
 from edge.tools.discover import command as discover
 from edge.tools.discover.texts import language
 from edge.tools.discover.things import Findings
+from edge.tools.files import DEFAULT_CONFIG
 from edge.tools.init import answers as checks
 from edge.tools.init import devices, guesses, outcome, site_command, writing
 from edge.tools.init.answers import Answers
@@ -195,9 +195,9 @@ def _tell(made: Outcome, *, was_there: bool) -> None:
     lines += [texts["lab"]] * made.config.window.lab
     if place.is_standard:
         steps = ["systemctl daemon-reload"] if made.handover.text() else []
-        steps += [f"systemctl {'restart' if was_there else 'start'} hall-edge", "hall-edge status"]
+        steps += [f"systemctl {'restart' if was_there else 'start'} hall-edge", "hall-edge selftest"]
     else:
-        steps = [f"hall-edge run --config {place.config}", "hall-edge status"]
+        steps = [f"hall-edge run --config {place.config}", f"hall-edge selftest --config {place.config}"]
     columns = shutil.get_terminal_size().columns
     next_ = f"{texts['next']} {' ; '.join(steps)}"
     lines += [next_] if len(next_) + 8 < columns else [texts["next"], *(f"  {step}" for step in steps)]

@@ -62,7 +62,7 @@ def hand_over(document: Mapping[str, Any], folder: str, root: str) -> tuple[dict
         if isinstance(path, str) and path.startswith("/"):
             if not _PLAIN.fullmatch(path):
                 action = "give the file a name of letters, digits and . _ + -"
-                raise ConfigError([Problem("CFG-199", f"{key}: systemd cannot be given {quoted(path)}", action)])
+                raise ConfigError([Problem("CFG-189", f"{key}: systemd cannot be given {quoted(path)}", action)])
             sealed = f"{folder}/{name}{SEALED}"
             if key == "key" and not Path(root + path).exists() and Path(root + sealed).exists():
                 path = sealed

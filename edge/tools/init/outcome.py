@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge.cli import DEFAULT_CONFIG
 from edge.config import Config, build, read_toml
 from edge.config.credentials import Lookup, granted
 from edge.config.findings import Findings
 from edge.errors import ConfigError, EdgeError, Problem
 from edge.tools import toml_text
+from edge.tools.files import DEFAULT_CONFIG
 from edge.tools.init import handover, network, sharing, writing
 from edge.tools.init.handover import Handover
 from edge.tools.init.render import render

@@ -64,6 +64,9 @@ REMARKS: Mapping[str, tuple[str, str]] = {
     "outbox": ("待取走的事件占用的磁盘", "the disk that events may use"),
     "outbox.max_mb": ("最多占用，百万字节", "so much at most, in 10^6 bytes"),
     "outbox.reserve_mb": ("空闲少于此数就停止收件", "with less than this free nothing is taken"),
+    "page": ("状态页面，只在本机上能打开", "the status page, on this PC only"),
+    "page.enabled": ("false＝不提供", "false: there is none"),
+    "page.port": ("端口：http://127.0.0.1:8630", "its port: http://127.0.0.1:8630"),
 }
 
 EXAMPLES: Mapping[str, object] = {

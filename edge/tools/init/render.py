@@ -21,8 +21,8 @@ from edge.tools.columns import fitted
 from edge.tools.init.remarks import EXAMPLES, REMARKS
 
 LANGUAGES = ("zh", "en")
-_ORDER = ("window", "mqtt", "subscriber", "device", "commands", "requester", "retention", "blobs", "outbox", "log",
-          "paths", "sealing")  # fmt: skip
+_ORDER = ("window", "mqtt", "subscriber", "device", "commands", "requester", "retention", "blobs", "outbox", "page",
+          "log", "paths", "sealing")  # fmt: skip
 _ONLY_EXAMPLES = ("requester", "sealing")
 """Tables whose keys make sense together only: where they are not set, all of them are examples."""
 _COLUMN = 38

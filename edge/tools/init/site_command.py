@@ -100,7 +100,7 @@ def _next(made: Outcome, old: str | None, texts: Mapping[str, str], *, same_keys
         return [f"{texts['next']} hall-edge run --config {made.place.config}"]
     if old is None:
         steps = ["systemctl daemon-reload"] * bool(made.handover.text())
-        return [texts["next"], *(f"  {step}" for step in (*steps, "systemctl start hall-edge", "hall-edge status"))]
+        return [texts["next"], *(f"  {step}" for step in (*steps, "systemctl start hall-edge", "hall-edge selftest"))]
     if not same_keys:
         return [texts["restart"], "  systemctl daemon-reload", "  systemctl restart hall-edge"]
     before, now = _understood(old), _understood(made.text)

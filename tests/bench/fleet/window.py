@@ -15,7 +15,7 @@ import msgspec
 
 from edge.delivery.connection import _BACKOFF_S
 from edge.delivery.topics import Topics
-from edge.delivery.transport import _SESSION_S, _WILL_DELAY_S
+from edge.delivery.transport import _WILL_DELAY_S, BrokerAddress
 from edge.envelope import Draft, EnvelopeRenderer
 from edge.events.code_scanner import Scanned
 from edge.health import stamp
@@ -122,7 +122,7 @@ class SimulatedWindow:
     async def _connect(self, client: Client) -> None:
         place = self._place
         await client.connect(
-            place.host, place.port, self._client_id, tls=place.tls, session_s=_SESSION_S, clean=False,
+            place.host, place.port, self._client_id, tls=place.tls, session_s=BrokerAddress.session_s, clean=False,
             will=Will(self.topics.status, self._status("offline"), _WILL_DELAY_S), keepalive_s=KEEPALIVE_S,
         )  # fmt: skip
         await client.subscribe(self.topics.subscriptions)

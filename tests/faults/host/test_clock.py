@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from edge.selftest.model import Check
+from edge.selftest.session import selftest
 from tests.faults.host.rig import GUN, YEAR_S, Clock, start
 from tests.support.tiers import evidence, tiers
 from tests.support.truth import Told, expect, wrong
@@ -162,3 +164,18 @@ def test_the_hour_that_comes_twice_comes_once_in_the_events(window: WindowUnderT
     stamps = [datetime.fromisoformat(line.split()[0]) for line in window.log_text.splitlines()]
     assert len({stamp.utcoffset() for stamp in stamps}) == 2
     assert all(later >= earlier for earlier, later in pairwise(stamps))
+
+
+def test_the_self_test_names_a_clock_that_cannot_be_right(window: WindowUnderTest, clock: Clock) -> None:
+    """A dead clock battery fails the check; a clock that was set is told as such; both as the daemon sees it."""
+    window.device("gun-1", *GUN)
+    clock.set_to(60.0)
+    start(window, clock.environment)
+
+    def said() -> dict[str, str]:
+        checks = [one for one in selftest(str(window.config_path)) if isinstance(one, Check)]
+        return {check.code: check.result for check in checks if check.name == "clock"}
+
+    assert said() == {"CLK-101": "fail"}
+    clock.set(0.0)
+    wait_until(lambda: said().get("SYS-146") == "warn", 20, "the self-test tells that the clock was set")

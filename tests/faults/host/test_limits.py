@@ -118,7 +118,7 @@ def test_a_permission_that_is_lost_is_told_with_the_line_that_mends_it(window: W
         told = window.tap.on("device/gun-1/status")[-1]
         assert told["code"] == "SER-102"
         assert str(node) in told["reason"] + told["action"]
-        assert "group dialout or a udev rule" in told["action"]
+        assert "71-hall-edge-window.rules" in told["action"]
     window.bench.do("gun-1 scan P1")
     window.tap.wait_events("scanned")
 

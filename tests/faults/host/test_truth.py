@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -33,8 +34,9 @@ def does(window: WindowUnderTest, line: str) -> Callable[[], None]:
 
 def shown(window: WindowUnderTest) -> tuple[int, str]:
     """Return the exit code and the text of ``hall-edge status``."""
-    command = [sys.executable, "-m", "edge", "status", "--run", str(window.folder / "run")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    command = [sys.executable, "-m", "edge", "status", "--lang", "en", "--run", str(window.folder / "run")]
+    env = {**os.environ, "COLUMNS": ""}  # in whole lines: readline, where it is loaded, sets the width of a terminal
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False, env=env)
     return done.returncode, done.stdout
 
 

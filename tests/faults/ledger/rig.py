@@ -106,7 +106,7 @@ def _config(folder: Path, port: int, hall: str) -> Path:
     path.write_text(
         f'[window]\nhall = "{hall}"\nwindow = "w01"\nlab = true\n'
         f'[paths]\nstate = "{folder}/state"\nrun = "{folder}/run"\n'
-        f'[mqtt]\nurl = "mqtt://127.0.0.1:{port}"\n'
+        f'[mqtt]\nurl = "mqtt://127.0.0.1:{port}"\n[page]\nenabled = false\n'
         f'[[subscriber]]\nname = "{NAME}"\nkey = "{folder}/public.jwk"\n',
         encoding="utf-8",
     )

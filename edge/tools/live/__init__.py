@@ -1,0 +1,1 @@
+"""What ``hall-edge status`` and ``hall-edge watch`` show of the daemon's snapshot."""
