@@ -1,0 +1,81 @@
+"""docs/technician.md on a real Debian: set up, started by systemd, tested; then a cable is pulled and put in again."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+
+from tests.docs.typed import commands
+from tests.support.tiers import evidence
+from tests.support.wait import wait_until
+from tests.support.wiretap import HALL, WINDOW
+from tests.vm.devices import ALLOWED, INIT
+from tests.vm.machine import BROKER_NAME
+from tests.vm.window_pc import PORT, READY_S, WindowPC
+
+NAMES = ("id-1", "gun-1", "pad-1", "scanner-1")
+ABSENT = ("SER-101", "SER-105", "DEV-105")
+_FAILED = re.compile(r"^\[FAIL\]  (\S+) +[\d.]+s  (\S+)", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def plugged(new_pc: WindowPC) -> WindowPC:
+    """A PC with the package on it and all devices plugged in; nothing is configured yet."""
+    new_pc.plug_in(NAMES)
+    new_pc.guest.put(ALLOWED, "/etc/systemd/system/hall-edge.service.d/lab.conf")
+    return new_pc
+
+
+def test_from_the_package_to_a_green_self_test(plugged: WindowPC) -> None:
+    """Type what the manual says, with the answers of this lab; the package is installed by its first command."""
+    pc = plugged
+    install, init, *rest = (command.removeprefix("sudo ") for command in commands("第一次安装")[:5])
+    *start, test = rest
+    assert install.startswith("apt install")
+    assert pc.guest.run("systemctl is-enabled hall-edge.service").strip() == "enabled"
+    answers = "\n".join((HALL, WINDOW, f"mqtt://{BROKER_NAME}:{PORT}", "lab", ""))
+    devices = " ".join(f"--device {shlex.quote(f'name={name} {INIT[name]}')}" for name in NAMES)
+    said = pc.guest.run(f"printf {shlex.quote(answers)} | {init} --lang zh {devices}", limit_s=READY_S)
+    pc.change("keepalive_s", "300")
+    assert start[-1] in said, "what the manual says is what the program says"
+    for command in start:
+        pc.guest.run(command, limit_s=READY_S)
+    pc.wait_ready(*NAMES)
+    screen = green(pc, test)
+    for code in ("SVC-000", "RUL-000", "MQT-000", "STO-000"):
+        assert f"[ OK ]  {code}" in screen, screen
+    took_s = re.search(r"用时 ([\d.]+) 秒", screen)
+    assert took_s, screen
+    evidence("vm-technician", trials=1, failures=0, internal_s=float(took_s[1]), limit_s=10)
+
+
+def test_a_pulled_cable_is_named_and_mended(plugged: WindowPC) -> None:
+    pc = plugged
+    test = commands("第一次安装")[4].removeprefix("sudo ")
+    pc.unplug_reader()
+    pc.wait_state("id-1", "absent")
+    code, screen = pc.guest.attempt(f"{test} --lang zh", limit_s=READY_S)
+    ((named, where),) = _FAILED.findall(screen)
+    assert (code, where) == (1, "id-1"), screen
+    assert named in ABSENT, screen
+    assert re.search(r"处理：.*插", screen), screen
+    pc.plug_reader()
+    pc.wait_ready("id-1")
+    green(pc, test)
+
+
+def green(pc: WindowPC, test: str) -> str:
+    """Return the screen of a self-test that says that the window can open."""
+
+    def passed() -> str | None:
+        code, screen = pc.guest.attempt(f"{test} --lang zh", limit_s=READY_S)
+        shown.append(screen)
+        return screen if code == 0 and screen.splitlines()[-1].startswith("可以开窗") else None
+
+    shown: list[str] = []
+    try:
+        return wait_until(passed, READY_S, "the window can open")
+    except AssertionError:
+        raise AssertionError(shown[-1] if shown else "nothing was said") from None
