@@ -43,7 +43,13 @@ _PASSED = {
     "certificate": ("CRT-000", "good for: certificate 340 days, ca 3200 days"),
 }
 """The checks that a test bed does not pass."""
-_FIGURES = {"STO-000": ("8", "118"), "DSK-000": ("41200", "12"), "MQT-000": ("7",), "SUB-131": ("118",)}
+_FIGURES = {
+    "CAM-000": ("1600", "1200"),
+    "STO-000": ("8", "118"),
+    "DSK-000": ("41200", "12"),
+    "MQT-000": ("7",),
+    "SUB-131": ("118",),
+}
 _TOOK_S = {"STO-000": 0.1, "CAM-000": 0.8, "MQT-000": 0.1, "PCS-000": 0.1}
 _LADDER = {"accepted": "118", "sent": "118", "brokered": "118", "confirmed": "0"}
 _NUMBER = r"(?<![\w.])\d+(?:\.\d+)?"
@@ -73,7 +79,7 @@ def _configure(shown: WindowUnderTest) -> None:
     shown.extra = f'[[subscriber]]\nname = "case-system"\nkey = "{key}"\n'
     shown.device("id-1", "idcard_sdt", 'read = "presence"')
     shown.device("card-1", "card_pcsc")
-    shown.device("camera-1", "camera_uvc", width=1600, height=1200)
+    shown.device("camera-1", "camera_uvc", width=800, height=600)
     shown.device("scanner-1", "scanner_escl", sheets=1)
     shown.device("pad-1", "pad_serial", 'profile = "ascii_keys"', profile="ascii_keys")
 
@@ -85,6 +91,7 @@ def screens() -> dict[tuple[str, Lang], str]:
         shown.do("id-1 insert resident seed=7")
         wait_until(lambda: shown.tap.events("presented"), 10, "the card is seen")
         shown.do("id-1 remove")
+        wait_until(lambda: shown.tap.events("removed"), 10, "it is gone")
         shown.bench.do("pad-1 unplug")
         wait_until(lambda: shown.states()["pad-1"] == "absent", 10, "the pad is absent")
         found |= _selftests("broken", _asked(shown, "selftest"))

@@ -104,6 +104,7 @@ def test_the_states_are_all_told_by_their_words(lang: Lang, heading: str, at: in
 def test_the_answers_and_who_mends_are_told_by_their_words(lang: Lang, at: int) -> None:
     for answer in ("usable", "partial", "closed"):
         assert f"| `{WORDS[lang][answer]}` |" in TEXTS[lang]
+        assert f"`{WORDS[lang][f'devices-{answer}']}`" in TEXTS[lang]
     assert not [words[at] for words in WHO.values() if f"**{words[at]}**" not in TEXTS[lang]]
 
 

@@ -31,7 +31,7 @@ class Desk(WindowUnderTest):
         self._serial("id-1", "idcard_sdt", 'read = "presence"')
         self._serial("pad-1", "pad_serial", 'profile = "addressable"', profile="addressable", address=1, heartbeat=1)
         self._serial("gun-1", "code_serial", 'content = "public"')
-        self.device("camera-1", "camera_uvc", width=1600, height=1200)
+        self.device("camera-1", "camera_uvc", width=800, height=600)
         self.device("scanner-1", "scanner_escl", sheets=1)
 
     def socket(self, name: str) -> Path:
