@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 
@@ -64,6 +65,28 @@ def test_a_pulled_cable_is_named_and_mended(plugged: WindowPC) -> None:
     pc.plug_reader()
     pc.wait_ready("id-1")
     green(pc, test)
+
+
+def test_the_status_page_is_served_on_the_pc(plugged: WindowPC) -> None:
+    asked = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:8630/status.json').read().decode())"
+    told = json.loads(plugged.guest.run(f"python3 -c {shlex.quote(asked)}"))
+    assert told["status"]["devices"].keys() == set(NAMES)
+
+
+def test_a_window_is_tested_as_the_service_sees_it_while_that_is_stopped(plugged: WindowPC) -> None:
+    """Typed by root; the devices are opened by the service's user, in the groups of its unit."""
+    pc = plugged
+    pc.guest.run("systemctl stop hall-edge.service")
+    try:
+        _, screen = pc.guest.attempt("hall-edge selftest --json", limit_s=READY_S)
+    finally:
+        pc.forget()
+        pc.guest.run("systemctl start hall-edge.service", limit_s=READY_S)
+    report = json.loads(screen)
+    failed = {check["code"] for check in report["checks"] if check["result"] == "fail"}
+    assert (report["daemon"], report["answer"], failed) == (False, "closed", {"SVC-102"}), screen
+    assert {check["name"] for check in report["checks"] if check["part"] == "device"} == set(NAMES)
+    pc.wait_ready(*NAMES)
 
 
 def green(pc: WindowPC, test: str) -> str:

@@ -75,7 +75,7 @@ def test_every_device_works_and_its_events_arrive(pc: WindowPC) -> None:
 def test_status_check_and_discover(pc: WindowPC) -> None:
     status = json.loads(pc.guest.run("hall-edge status --json || [ $? = 1 ]"))
     assert {name: device["state"] for name, device in status["devices"].items()} == dict.fromkeys(INIT, "ready")
-    assert "valid" in pc.guest.run("hall-edge check")
+    assert "valid" in pc.guest.run("hall-edge check --lang en")
     found = pc.guest.run("hall-edge discover --lang en", limit_s=EVENT_S)
     for ids in ("0403:6001", "0400:c35a", "0483:5750", "0c45:6366"):
         assert re.search(rf"\[ SET\].*{ids}", found), found
