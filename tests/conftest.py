@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,11 @@ pytest_plugins = [f"tests.support.{name}" for name in _SUPPORT]
 # What programs tell a person is looked for in English; tests of Chinese ask for it.
 os.environ.pop("LC_ALL", None)
 os.environ["LC_MESSAGES"] = "en_US.UTF-8"
+
+# A background job of a shell ignores Ctrl-C, and so would every program that it starts: a test would wait for ever.
+for _number, _default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _default)
 
 # A slow machine is no bug of the code; pytest-timeout stops what hangs.
 settings.register_profile("hall-edge", settings(), deadline=None)

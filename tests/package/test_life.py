@@ -84,7 +84,7 @@ print([path for path in sys.path if "packages" in path], cv2.imencode(".jpg", nu
 
 def test_a_configuration_is_checked_and_the_demo_runs(pc: Chroot, window: InstalledWindow) -> None:
     window.configure()
-    said = pc.run("hall-edge check", user="hall-edge")
+    said = pc.run("hall-edge check --lang en", user="hall-edge")
     assert "valid — window package-test/w01, 1 devices, 1 subscribers" in said
     assert "with 7 simulated devices; broker: mosquitto" in pc.run(
         "cd /tmp && hall-edge demo --visits 1 --pause 0", user="hall-edge"

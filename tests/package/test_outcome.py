@@ -41,7 +41,7 @@ def test_the_wheel_is_complete(made: Made, tmp_path: Path) -> None:
         '[window]\nhall = "h"\nwindow = "w"\n[mqtt]\nurl = "mqtt://127.0.0.1:1883"\n[[device]]\nname = "pad-1"\n'
         'driver = "pad_serial"\naddress = "serial:///dev/ttyUSB0"\nprofile = "addressable"\n'
     )
-    assert "valid" in hall_edge("check", "--config", str(config))
+    assert "valid" in hall_edge("check", "--lang", "en", "--config", str(config))
     assert "with 7 simulated devices; broker: mosquitto" in hall_edge(
         "demo", "--visits", "1", "--pause", "0", "--pictures", str(tmp_path / "pictures")
     )
