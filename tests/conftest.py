@@ -15,6 +15,10 @@ pytest_plugins = [f"tests.support.{name}" for name in _SUPPORT]
 os.environ.pop("LC_ALL", None)
 os.environ["LC_MESSAGES"] = "en_US.UTF-8"
 
+# readline, where pytest loads it, sets the width of a terminal that is none; programs then break their lines.
+os.environ.pop("COLUMNS", None)
+os.unsetenv("COLUMNS")
+
 # A background job of a shell ignores Ctrl-C, and so would every program that it starts: a test would wait for ever.
 for _number, _default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
     if signal.getsignal(_number) is signal.SIG_IGN:

@@ -48,8 +48,7 @@ async def test_config(tmp_path: Path) -> None:
         file.write_text(file.read_text("utf-8").replace("[page]\nenabled", "[page]\nenabeld"), "utf-8")
         (wrong,) = await found(look_at_config, scene)
         assert (wrong.code, wrong.result) == ("CFG-110", "fail")
-        assert f"{file}:9: " in wrong.seen
-        assert "enabled" in wrong.seen
+        assert (wrong.details["place"], wrong.details["nearest"]) == (f"{file}:9", "enabled")
 
 
 async def test_config_of_a_daemon_that_runs_with_another_one(tmp_path: Path) -> None:

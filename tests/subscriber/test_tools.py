@@ -163,7 +163,7 @@ async def test_listen_for_a_while_says_whether_enough_came(shared_broker: Broker
 
 async def test_listen_with_a_wrong_key_says_what_to_do(tmp_path: Path) -> None:
     async with tool("listen", "--url", "mqtt://127.0.0.1:1", "--key", tmp_path / "none.jwk") as listen:
-        assert "SEC-103" in await listen.said("none.jwk")
+        assert "SEC-111" in await listen.said("none.jwk")
         assert await listen.ended() == 1
 
 
