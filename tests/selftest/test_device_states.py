@@ -17,7 +17,7 @@ from tests.support.window import WindowUnderTest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def checks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Check]]:
     """All devices of the table in two windows, tested once: those that take long to show it, beside the others."""
     slow = {place: cell for place, cell in CELLS.items() if cell.slow}
@@ -44,8 +44,21 @@ def test_the_table_is_whole() -> None:
     assert all(CANNOT_BE.values())
 
 
-@pytest.mark.parametrize(("kind", "state"), list(CELLS), ids=[name_of(*place) for place in CELLS])
-def test_a_state_has_its_code_and_its_action(checks: dict[str, list[Check]], kind: Kind, state: State) -> None:
+def test_every_state_has_its_code_and_its_action(checks: dict[str, list[Check]], subtests: pytest.Subtests) -> None:
+    """One test: the two windows of the table are dear to make."""
+    for kind, state in CELLS:
+        with subtests.test(name_of(kind, state)):
+            _has_its_code_and_its_action(checks, kind, state)
+    for kind in KINDS:
+        with subtests.test(kind):
+            _no_two_states_look_the_same(checks, kind)
+    with subtests.test("who holds it"):
+        _who_holds_a_device_is_named(checks)
+    with subtests.test("whose it is"):
+        _what_may_not_be_opened_is_told_with_its_owner(checks)
+
+
+def _has_its_code_and_its_action(checks: dict[str, list[Check]], kind: Kind, state: State) -> None:
     cell = CELLS[kind, state]
     check = checks[name_of(kind, state)][-1 if cell.level == "external" else 0]
     assert (check.code, check.result) == (cell.code, "fail")
@@ -63,8 +76,7 @@ def test_a_state_has_its_code_and_its_action(checks: dict[str, list[Check]], kin
     assert entry.en.effect
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_two_states_of_a_kind_look_the_same(checks: dict[str, list[Check]], kind: Kind) -> None:
+def _no_two_states_look_the_same(checks: dict[str, list[Check]], kind: Kind) -> None:
     found = {state: checks[name_of(kind, state)][-1] for state in STATES if (kind, state) in CELLS}
     codes = {state: check.code for state, check in found.items()}
     assert len(set(codes.values())) == len(codes), codes
@@ -73,14 +85,14 @@ def test_no_two_states_of_a_kind_look_the_same(checks: dict[str, list[Check]], k
         assert len(set(actions.values())) == len(actions), actions
 
 
-def test_a_program_that_holds_a_device_is_named(checks: dict[str, list[Check]]) -> None:
+def _who_holds_a_device_is_named(checks: dict[str, list[Check]]) -> None:
     for name in ("id-held", "pad-held"):
         (check,) = checks[name]
         assert "python" in check.seen
         assert "(pid " in check.action
 
 
-def test_what_may_not_be_opened_is_told_with_its_owner(checks: dict[str, list[Check]]) -> None:
+def _what_may_not_be_opened_is_told_with_its_owner(checks: dict[str, list[Check]]) -> None:
     (check,) = checks["id-denied"]
     assert check.details["mode"] == "c---------"
     assert {"owner", "group", "user", "node"} <= check.details.keys()
