@@ -21,7 +21,6 @@ from edge.config.tables import Page
 from edge.control import crowded
 from edge.errors import EdgeError
 from edge.page import http
-from edge.page.said import encoded
 from edge.problems import problem
 from edge.reload import in_thread
 from edge.wire import HealthProblem
@@ -159,12 +158,18 @@ class StatusPage:
             if self._clock() - self._made_at > _FRESH_S:
                 try:
                     now = await self._snapshot()
-                    body = await in_thread("page", lambda: encoded(now))  # a code's words may have to be looked for
+                    body = await in_thread("page", lambda: _encoded(now))  # a code's words may have to be looked for
                 except (OSError, EdgeError) as error:
                     why = f"the daemon cannot tell its state: {error}"
                     raise http.Refused(HTTPStatus.SERVICE_UNAVAILABLE, why) from error
                 self._status, self._made_at = http.json(body), self._clock()
             return self._status
+
+
+def _encoded(now: dict[str, Any]) -> bytes:
+    from edge.page.said import encoded  # the catalogue is loaded when somebody looks
+
+    return encoded(now)
 
 
 async def _knock(listener: socket.socket) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, NamedTuple
@@ -13,8 +14,8 @@ import msgspec
 from edge import __version__, logs
 from edge.errors import EdgeError
 from edge.health import stamp
+from edge.reload import in_thread
 from edge.selftest.model import Begun, Message, Report
-from edge.selftest.plan import planned
 from edge.selftest.runner import Runner
 from edge.selftest.scene import Scene, Wanted, host
 from edge.selftest.wire import AlreadyTesting, told
@@ -65,7 +66,10 @@ class SelfTests:
 
 async def run(scene: Scene) -> AsyncGenerator[Message, None]:
     """Test the window of *scene*; raises ``EdgeError`` for a device that there is not."""
-    window, plan = scene.config.window, planned(scene)
+    checks = await in_thread(
+        "selftest-load", lambda: importlib.import_module("edge.selftest.plan")
+    )  # not at each start
+    window, plan = scene.config.window, checks.planned(scene)
     head = Begun(
         hall=window.hall, window=window.window, host=host(), version=__version__, level=scene.wanted.level,
         daemon=scene.daemon, started=stamp(), names=tuple(one.name for one in plan),
