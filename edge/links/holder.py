@@ -25,8 +25,12 @@ def holder_of(path: str) -> str | None:
 
 
 def users_of(library: str) -> str | None:
-    """Return the programs besides this one that have loaded *library* (a part of its file's name), as far as seen."""
-    found = [_named(pid) for pid in _pids() if pid != os.getpid() and _has_loaded(pid, library) and not _is_ours(pid)]
+    """Return the programs besides this one that have loaded *library* (a part of its file's name), as far as seen.
+
+    The one that was started last comes first.
+    """
+    pids = sorted(_pids(), reverse=True)
+    found = [_named(pid) for pid in pids if pid != os.getpid() and _has_loaded(pid, library) and not _is_ours(pid)]
     return " or ".join(found[:_MOST_NAMED]) or None
 
 

@@ -58,7 +58,7 @@ def test_a_personal_blob_is_sealed_part_by_part_under_a_key_of_its_own(tmp_path:
         row, blob = rig.take(data, "personal")
         stored = (rig.folder / blob.id).read_bytes()
         assert len(stored) == size + 16 * blob.parts == rig.desk.health().bytes
-        assert data[:100] not in stored
+        assert len(data) == 1 or data[:100] not in stored  # one byte may be anything
         assert b"blob_key" not in row.public
         key = key_of(row.sealed)
         open_part = part_opener(key, blob.id)
