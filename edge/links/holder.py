@@ -12,7 +12,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _LOCK_FOLDERS = (Path("/run/lock"), Path("/var/lock"))
-_MOST_NAMED = 3
+MOST_NAMED = 3
 
 
 def holder_of(path: str) -> str | None:
@@ -31,7 +31,7 @@ def users_of(library: str) -> str | None:
     """
     pids = sorted(_pids(), reverse=True)
     found = [_named(pid) for pid in pids if pid != os.getpid() and _has_loaded(pid, library) and not _is_ours(pid)]
-    return " or ".join(found[:_MOST_NAMED]) or None
+    return " or ".join(found[:MOST_NAMED]) or None
 
 
 def action_against(holder: str | None, path: str | None = None) -> str:

@@ -13,6 +13,8 @@ from typing import NamedTuple
 _NOBODYS = ("000000", "900999")  # areas of invented people
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CHECKS = "10X98765432"
+_DIGEST = re.compile(rb"(?<![0-9A-Za-z])(?=[0-9]*[a-fA-F])[0-9a-fA-F]{12,}(?![0-9A-Za-z])")
+"""A check value or an id: every 300th SHA-256 in hexadecimal has eleven digits like a telephone number's in it."""
 
 
 class Find(NamedTuple):
@@ -29,8 +31,9 @@ def finds(data: bytes) -> list[Find]:
 
 def places(data: bytes) -> Iterator[tuple[int, str]]:
     """Yield the place and the name of all that must not be in *data*."""
+    without = _DIGEST.sub(lambda digest: b"-" * len(digest[0]), data)
     for what, pattern, meant in _LOOKED_FOR:
-        for match in pattern.finditer(data):
+        for match in pattern.finditer(without):
             if meant(match[0].replace(b"\0", b"")):
                 yield match.start(), what
 

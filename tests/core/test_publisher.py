@@ -177,7 +177,7 @@ def test_what_is_refused_three_times_is_parked_and_the_queue_goes_on(tmp_path: P
         sender.wait_brokered(6)
         assert Counter(broker.payloads("event")) == Counter(texts(6)) + Counter({b"3": 2})
         assert sender.refused == [(3, 0x87)]
-        assert sender.outbox.refused == 1
+        wait_until(lambda: sender.outbox.refused == 1)
         wait_until(lambda: sender.outbox.depth == 1)
         assert sender.outbox.between(1, 9).result()[0].refused == 0x87
 

@@ -73,8 +73,9 @@ sys.stdin.read()
 
 
 def test_a_reader_that_another_program_has_for_itself_is_held_and_the_program_named(
-    service: Simulator, window: Window
+    service: Simulator, window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("edge.links.holder.MOST_NAMED", 1000)  # other tests' programs have loaded the library too
     service.do("insert storage")
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

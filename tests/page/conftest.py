@@ -25,18 +25,19 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
 
 
 @pytest.fixture
-def tab(chromium: Chromium) -> Iterator[Chromium]:
-    """The browser at 1024 x 768; what it complains of fails the test."""
+def told() -> Iterator[Told]:
+    """A page with a window that the test can change."""
+    with in_background(Told()) as own:
+        yield own
+
+
+@pytest.fixture
+def tab(chromium: Chromium, told: Told) -> Iterator[Chromium]:
+    """The browser at 1024 x 768; what it complains of fails the test. It is done before its server, *told*, ends."""
+    del told
     chromium.open("about:blank")
     chromium.complaints.clear()
     chromium.size(1024, 768)
     yield chromium
     chromium.run("1")  # what it still has to say comes before this answer
     assert not chromium.complaints
-
-
-@pytest.fixture
-def told() -> Iterator[Told]:
-    """A page with a window that the test can change."""
-    with in_background(Told()) as own:
-        yield own

@@ -119,15 +119,21 @@ class PlugBoard:
         self._order(records=records, tell=device.told if self.udev else [])
 
     def unplug(self, device: UsbDevice) -> None:
-        """Pull *device* out: its nodes vanish with it."""
+        """Pull *device* out: its nodes lead nowhere.
+
+        They stay, for umockdev aborts a program that looks at a link in the moment in which it is removed.
+        """
         for name in (device.tty or "-", f"serial/by-path/usb-{device.port}-port0"):
-            (self.root / "dev" / name).unlink(missing_ok=True)
+            if (self.root / "dev" / name).is_symlink():
+                self._link(Path("dev", name), Path("unplugged"))
         self._order(remove=device.paths[::-1], tell=device.told if self.udev else [])
 
     def _link(self, name: Path, target: Path) -> None:
         link = self.root / name
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(target)
+        new = link.with_name(f".{link.name}")
+        new.symlink_to(target)
+        new.replace(link)
 
     def _order(self, **order: object) -> None:
         assert self._host.stdin is not None

@@ -50,8 +50,8 @@ class _Scope:
         return found if found is not None else self.outer.find(name) if self.outer else []
 
 
-@cache
 def _parsed(path: Path) -> ast.Module:
+    """Parse anew each time: all trees together make every later garbage collection of the tests ten times as slow."""
     return ast.parse((ROOT / path).read_text(encoding="utf-8"))
 
 

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -29,6 +30,11 @@ class Wiretap:
         self.arrived: list[float] = []
         """When each came, on the monotonic clock."""
         self._heard = threading.Condition()
+        self._on: dict[str, list[bytes]] = {}
+        self._events: list[tuple[str, bytes]] = []
+        self._body: Callable[[bytes], dict[str, Any]] = cache(
+            json.loads
+        )  # a test asks for the same ones again and again
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5)
         self._client.on_connect = lambda client, *_: client.subscribe([(topic, 1) for topic in topics])
         self._client.on_message = self._on_message
@@ -40,23 +46,20 @@ class Wiretap:
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
         with self._heard:
             self.arrived.append(time.monotonic())
-            self.messages.append((message.topic, bytes(message.payload), message.retain))
+            topic, payload = message.topic, bytes(message.payload)
+            self.messages.append((topic, payload, message.retain))
+            self._on.setdefault(topic, []).append(payload)
+            if topic.startswith(f"{BASE}/event/"):
+                self._events.append((topic, payload))
             self._heard.notify_all()
 
     def on(self, suffix: str) -> list[dict[str, Any]]:
         """Return the JSON bodies heard so far on ``{base}/{suffix}``."""
-        return [
-            json.loads(payload) for topic, payload, _ in list(self.messages) if topic == f"{BASE}/{suffix}" and payload
-        ]
+        return [self._body(payload) for payload in self._on.get(f"{BASE}/{suffix}", ()) if payload]
 
     def events(self, type_: str | None = None) -> list[dict[str, Any]]:
         """Return the public views heard so far, in order of arrival, of one type (``rated``) or all."""
-        prefix = f"{BASE}/event/"
-        return [
-            json.loads(payload)
-            for topic, payload, _ in list(self.messages)
-            if topic.startswith(prefix) and type_ in (None, topic.rpartition("/")[2])
-        ]
+        return [self._body(payload) for topic, payload in self._events if type_ in (None, topic.rpartition("/")[2])]
 
     def wait_events(self, type_: str, count: int = 1, deadline_s: float = 10.0) -> list[dict[str, Any]]:
         """Wait for *count* events of one type and return them."""
@@ -86,11 +89,12 @@ class Requested:
     ) -> None:  # fmt: skip
         self.request_id = request_id or str(uuid.uuid4())
         self._tap = tap
-        self._heard_before = len(tap.messages)
+        self._answers = f"reply/test/{self.request_id}"
+        self._heard_before = len(tap.on(self._answers))
         deadline = (datetime.now(UTC) + timedelta(seconds=deadline_s)).isoformat()
         request = {"request_id": self.request_id, "deadline": deadline, "params": params}
         properties = Properties(PacketTypes.PUBLISH)
-        properties.ResponseTopic = reply_to or f"{BASE}/reply/test/{self.request_id}"
+        properties.ResponseTopic = reply_to or f"{BASE}/{self._answers}"
         properties.CorrelationData = self.request_id.encode()
         properties.ContentType = "application/jose+json" if seal else "application/json"
         payload = json.dumps(request | ({"case": case} if case else {})).encode() if body is None else body
@@ -99,9 +103,7 @@ class Requested:
 
     def replies(self) -> list[dict[str, Any]]:
         """Return the replies heard since this request was sent, in order."""
-        topic = f"{BASE}/reply/test/{self.request_id}"
-        heard = self._tap.messages[self._heard_before :]
-        return [json.loads(payload) for at, payload, _ in heard if at == topic]
+        return self._tap.on(self._answers)[self._heard_before :]
 
     def wait(self, reply: str, deadline_s: float = 10.0) -> dict[str, Any]:
         """Wait for the first reply of one sort: ``ack``, ``progress`` or ``completion``."""

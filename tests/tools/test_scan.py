@@ -13,6 +13,7 @@ PERSONAL = [
     (f"holder {NUMBER} was read", "an identity number"),
     (f'{{"number": "{NUMBER.lower()}"}}', "an identity number"),
     ("call 13800138000 now", "a telephone number"),
+    ("mobile13800138000 face13800138000g", "a telephone number"),
     ('{"kty":"EC","d":"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"}', "a private key"),
     ("-----BEGIN EC PRIVATE KEY-----", "a private key"),
     ("connecting to mqtt://w03:hunter22@broker:1883", "a password"),
@@ -24,6 +25,7 @@ HARMLESS = [
     "11010519491331002X",  # no day
     citizen("resident seed=3").number,
     "138001380001 1380013800 17179869184.5 a13800138000b"[:24],
+    "sha256:0a13800138000b5c7d e13800138000 00000000-0000-4000-8000-13800138000a",
     '{"kty":"EC","crv":"P-256","x":"abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG"}',
     "-----BEGIN PUBLIC KEY-----",
     "mqtt://broker:1883 https://broker/a@b",
