@@ -29,7 +29,7 @@ def test_the_key_is_given_by_systemd_and_by_nobody_else(new_pc: WindowPC) -> Non
     assert "window" in pc.guest.run(
         "systemctl show --property=LoadCredential,LoadCredentialEncrypted hall-edge.service"
     )
-    assert "valid" in pc.guest.run("hall-edge check")
+    assert "valid" in pc.guest.run("hall-edge check --lang en")
     status, said = pc.guest.as_user("hall-edge", "cat /etc/hall-edge/window.key")
     assert (status, "Permission denied" in said) == (1, True), said
     given = "/run/credentials/hall-edge.service"
