@@ -30,7 +30,7 @@ def judged(jpeg: bytes, check: Callable[[], None]) -> Iterator[Finding]:
     scale = max(1, round(max(picture.shape[:2]) / WORK_PX))
     gray = cv2.cvtColor(picture[::scale, ::scale], cv2.COLOR_BGR2GRAY)
     check()
-    page = find_page(picture)
+    page = find_page(picture, check)
     check()
     quality = quality_of(picture, page.corners if page else None)
     details = _figures(picture, gray, quality)

@@ -63,7 +63,7 @@ def develop(jpeg: bytes, wanted: Capture, settings: CameraSettings, check: Calla
     if picture is None:
         return "truncated"
     check()
-    page = find_page(picture)
+    page = find_page(picture, check)
     check()
     quality = quality_of(picture, page.corners if page else None)
     if quality.flaw is not None:

@@ -8,6 +8,7 @@ anew to the edges in the whole picture.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,17 +44,21 @@ class Page:
     """Whether a corner lies at the rim of the picture: the page is not wholly seen."""
 
 
-def find_page(picture: Picture) -> Page | None:
-    """Return the page in *picture* (BGR), ``None`` when there is none."""
+def find_page(picture: Picture, check: Callable[[], None] = lambda: None) -> Page | None:
+    """Return the page in *picture* (BGR), ``None`` when there is none.
+
+    It takes up to a third of a second; *check* is called every few hundredths and may end it by an exception.
+    """
     height, width = picture.shape[:2]
     scale = max(1, round(max(width, height) / WORK_PX))  # whole pixels go quickly into whole pixels
     whole = picture[: height // scale * scale, : width // scale * scale]
     size = width // scale, height // scale
     small = cv2.resize(whole, size, interpolation=cv2.INTER_AREA) if scale > 1 else picture
-    best = _best(small)
+    best = _best(small, check)
     if best is None:
         return None
     quad, score = best
+    check()
     corners = fit_sides(picture, (quad + 0.5) * scale - 0.5, float(scale))
     margin = 0.004 * max(width, height)
     limits = np.array([width - 1, height - 1]) - margin
@@ -61,7 +66,7 @@ def find_page(picture: Picture) -> Page | None:
     return Page(quads.upright(corners), score, cut_off)
 
 
-def _best(small: Picture) -> tuple[NDArray[np.float64], float] | None:
+def _best(small: Picture, check: Callable[[], None]) -> tuple[NDArray[np.float64], float] | None:
     """Return the quadrangle that is most like a page: by plain edges if that is clear, else by all there are."""
     height, width = small.shape[:2]
     smooth = cv2.GaussianBlur(small, (3, 3), 0)
@@ -70,14 +75,19 @@ def _best(small: Picture) -> tuple[NDArray[np.float64], float] | None:
     strength = _strength(smooth)
     plain = cv2.morphologyEx(light, cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))  # without writing
     segments = lines.find_segments(plain, lab)
+    check()
     found = quads.from_lines(lines.join(segments), width, height)
+    check()
     best = _judged(found, lab, strength)
     if best is None or best[1] < CLEAR:
         colour = max((red, blue), key=lambda one: float(one.std()))
         for channel in (_even(light), cv2.convertScaleAbs(colour, alpha=2, beta=-128)):
+            check()
             segments = segments.plus(lines.find_segments(channel, lab))
+        check()
         more = quads.from_lines(lines.join(segments), width, height)
         found = np.concatenate([found[:_KEPT], more, quads.from_regions([light, red, blue], width, height)])
+        check()
         best = _judged(found, lab, strength)
     return best if best is not None and best[1] >= WORTH else None
 
