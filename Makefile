@@ -3,6 +3,9 @@
 .PHONY: help demo test test-long faults faults-long lint bench contract units codes manual \
 	screenshots deb bundle wheel package-test vm-test lock clean setup-demo setup-test setup-package setup-vm
 
+# Without its bytecode the program takes 1.4 times as long to start, and the tests start it a thousand times.
+unexport PYTHONDONTWRITEBYTECODE
+
 BIN := .venv/bin
 ARGS ?=
 VM_ARGS ?=

@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out the long tier, or everything else; what takes long begins first, so that the others fill the gaps."""
     wanted = bool(config.getoption("--long"))
     chosen = [item for item in items if (item.get_closest_marker("long") is not None) == wanted]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    config.hook.pytest_deselected(items=list(set(items) - set(chosen)))
     longest_first = sorted(chosen, key=_length, reverse=True)
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))  # each begins with a block of its own
     items[:] = [item for number in range(processes) for item in longest_first[number::processes]]

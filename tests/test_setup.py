@@ -242,6 +242,6 @@ def test_ci_runs_what_a_developer_runs() -> None:
     script = ROOT / ".ci" / "run"
     assert os.access(script, os.X_OK)
     commands = sorted(re.findall(r"^make [a-z-]+", script.read_text(encoding="utf-8"), re.MULTILINE))
-    assert commands == ["make test"]
+    assert commands == ["make package-test", "make test"]
     told = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(f"```sh\n{command}\n```" in told for command in commands)

@@ -109,7 +109,7 @@ def test_this_pcs_window_is_made_of_common_and_own(pc: Pc, run: Run) -> None:
     assert (pad.settings.profile, pad.address.target) == ("stx_len16", "/dev/hall-edge/pad-left")
     assert (gun.name, gun.settings.content) == ("gun-1", "public")
     assert "LoadCredential=window-key:/etc/hall-edge/w03.songjiang.key" in pc.drop_in.read_text(encoding="utf-8")
-    assert "  systemctl daemon-reload\n  systemctl start hall-edge\n  hall-edge selftest\n" in done.out
+    assert "  sudo systemctl daemon-reload\n  sudo systemctl start hall-edge\n  sudo hall-edge selftest\n" in done.out
 
 
 def test_the_head_names_the_site_file(pc: Pc, run: Run, site: Path) -> None:
@@ -133,12 +133,16 @@ def test_what_has_not_changed_is_not_touched(pc: Pc, run: Run) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('level = "debug"', 'level = "info"', "read it again:\n  hall-edge reload\n"),
-        ("/dev/hall-edge/gun", "/dev/hall-edge/gun-left", "read it again:\n  hall-edge reload\n"),
+        ('level = "debug"', 'level = "info"', "read it again:\n  sudo hall-edge reload\n"),
+        ("/dev/hall-edge/gun", "/dev/hall-edge/gun-left", "read it again:\n  sudo hall-edge reload\n"),
         ('window = "w01"', 'window = "w02"', "Nothing in it is different"),
         ("# end", "# the end", "Nothing in it is different"),
-        ("[window.log]", '[window.paths]\nstate = "/srv/hall-edge"\n[window.log]', "  systemctl restart hall-edge\n"),
-        ("{window}.{hall}.key", "{window}.key", "  systemctl daemon-reload\n  systemctl restart hall-edge\n"),
+        (
+            "[window.log]",
+            '[window.paths]\nstate = "/srv/hall-edge"\n[window.log]',
+            "  sudo systemctl restart hall-edge\n",
+        ),
+        ("{window}.{hall}.key", "{window}.key", "  sudo systemctl daemon-reload\n  sudo systemctl restart hall-edge\n"),
     ],
 )
 def test_it_says_whether_to_reload_or_to_restart(pc: Pc, run: Run, site: Path, old: str, new: str, said: str) -> None:

@@ -194,8 +194,8 @@ def _tell(made: Outcome, *, was_there: bool) -> None:
     lines = made.said + [texts["warning"].format(text=warning) for warning in made.config.warnings]
     lines += [texts["lab"]] * made.config.window.lab
     if place.is_standard:
-        steps = ["systemctl daemon-reload"] if made.handover.text() else []
-        steps += [f"systemctl {'restart' if was_there else 'start'} hall-edge", "hall-edge selftest"]
+        steps = ["sudo systemctl daemon-reload"] if made.handover.text() else []
+        steps += [f"sudo systemctl {'restart' if was_there else 'start'} hall-edge", "sudo hall-edge selftest"]
     else:
         steps = [f"hall-edge run --config {place.config}", f"hall-edge selftest --config {place.config}"]
     columns = shutil.get_terminal_size().columns

@@ -99,16 +99,17 @@ def _next(made: Outcome, old: str | None, texts: Mapping[str, str], *, same_keys
     if not made.place.is_standard:
         return [f"{texts['next']} hall-edge run --config {made.place.config}"]
     if old is None:
-        steps = ["systemctl daemon-reload"] * bool(made.handover.text())
-        return [texts["next"], *(f"  {step}" for step in (*steps, "systemctl start hall-edge", "hall-edge selftest"))]
+        steps = ["sudo systemctl daemon-reload"] * bool(made.handover.text())
+        steps += ["sudo systemctl start hall-edge", "sudo hall-edge selftest"]
+        return [texts["next"], *(f"  {step}" for step in steps)]
     if not same_keys:
-        return [texts["restart"], "  systemctl daemon-reload", "  systemctl restart hall-edge"]
+        return [texts["restart"], "  sudo systemctl daemon-reload", "  sudo systemctl restart hall-edge"]
     before, now = _understood(old), _understood(made.text)
     if before == now:
         return [texts["header-only"]]
     if any(_at(before, path) != _at(now, path) for path in _RESTART):
-        return [texts["restart"], "  systemctl restart hall-edge"]
-    return [texts["reload"], "  hall-edge reload"]
+        return [texts["restart"], "  sudo systemctl restart hall-edge"]
+    return [texts["reload"], "  sudo hall-edge reload"]
 
 
 def _at(document: Mapping[str, Any], path: Sequence[str]) -> object:
