@@ -56,6 +56,7 @@ def test_a_hung_worker_is_replaced_within_three_seconds(pc: WindowPC) -> None:
         pc.wait_ready("camera-1")
         assert pc.guest.attempt(f"kill -0 {worker}")[0], "the hung worker is still there"
         times.append(_new_worker(pc, stopped) - stopped)
+    print(*_timeline(pc, stopped), sep="\n")  # noqa: T201  shown when it took too long
     evidence("vm-hung-worker", trials=ROUNDS, failures=sum(one > WORKER_S for one in times), longest_s=max(times))
     assert max(times) <= WORKER_S, times
 
@@ -124,6 +125,14 @@ def _worker_of(pc: WindowPC, device: str) -> str:
 
 def _entries(pc: WindowPC, options: str, since: float) -> list[dict[str, Any]]:
     return [entry for entry in pc.journal(f"-b {options}") if int(entry["__MONOTONIC_TIMESTAMP"]) / 1e6 >= since]
+
+
+def _timeline(pc: WindowPC, since: float) -> list[str]:
+    """Return what the journal says from then on, with the seconds."""
+    return [
+        f"{int(entry['__MONOTONIC_TIMESTAMP']) / 1e6 - since:7.3f} {entry['MESSAGE']}"
+        for entry in _entries(pc, "", since)
+    ]
 
 
 def _new_worker(pc: WindowPC, since: float) -> float:

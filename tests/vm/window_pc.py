@@ -181,8 +181,8 @@ class WindowPC:
         found = {}
         for topic, payload, _ in self.tap.messages[self._heard :]:
             place = topic.removeprefix(f"{BASE}/device/").split("/")
-            if place[1:] == ["status"] and payload:
-                found[place[0]] = json.loads(payload)["state"]
+            if place[1:] == ["status"] and payload and "state" in (said := json.loads(payload)):  # else a probe
+                found[place[0]] = said["state"]
         return found
 
     def life(self) -> tuple[str, str]:
