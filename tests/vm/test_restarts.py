@@ -48,7 +48,7 @@ def test_a_killed_daemon_is_ready_again_at_once(pc: WindowPC) -> None:
 
 def test_a_hung_worker_is_replaced_within_three_seconds(pc: WindowPC) -> None:
     """The process of a driver is stopped: the daemon ends it and gets another from systemd."""
-    times = []
+    times, stopped = [], 0.0
     for _ in range(ROUNDS):
         worker = _worker_of(pc, "camera-1")
         stopped = _now(pc, f"kill -STOP {worker}")
