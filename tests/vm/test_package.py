@@ -33,8 +33,8 @@ def newer(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def test_upgrade_downgrade_remove_and_purge(new_pc: WindowPC, package: Path, newer: Path) -> None:
-    pc = new_pc
+def test_upgrade_downgrade_remove_and_purge(own_pc: WindowPC, package: Path, newer: Path) -> None:
+    pc = own_pc
     pc.set_up(WINDOW)
     version = _version(pc)
     _scan(pc, 1)
