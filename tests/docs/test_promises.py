@@ -10,7 +10,7 @@ import pytest
 from tests.faults.promises import PAGE, PROMISES, Promise, fits, found, path_of, render
 from tests.support.project import ROOT
 
-NUMBERS = [*(f"G{number}" for number in range(1, 17)), "G18", "G19", "G20", "G23", "G24"]
+NUMBERS = [*(f"G{number}" for number in range(1, 17)), *(f"G{number}" for number in range(18, 25))]
 
 
 def functions_in(path: str) -> set[str]:
