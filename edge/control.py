@@ -47,12 +47,16 @@ class Control:
         self._callers: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Begin to listen; a socket file left by a killed daemon is replaced (the store's lock is ours)."""
+        """Begin to listen; a socket file left by a killed daemon is replaced (the store's lock is ours).
+
+        It gets its name when it listens: whoever waits for the name is never refused.
+        """
+        new = self.path.with_suffix(".new")
         try:
             self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-            self.path.unlink(missing_ok=True)
-            self._server = await asyncio.start_unix_server(self._called, self.path, limit=_MAX_LINE, backlog=_BACKLOG)
-            self.path.chmod(0o660)
+            self._server = await asyncio.start_unix_server(self._called, new, limit=_MAX_LINE, backlog=_BACKLOG)
+            new.chmod(0o660)
+            new.replace(self.path)
         except OSError as error:
             why = error.strerror or str(error)
             raise EdgeError(

@@ -236,6 +236,22 @@ async def test_a_file_left_by_a_kill_is_replaced(folder: Path) -> None:
         assert json.loads(await said(daemon, b'{"verb": "status"}\n'))
 
 
+async def test_who_waits_for_the_name_is_never_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between a socket's name and its listening lies a moment in which callers are refused."""
+    named: list[bool] = []
+    listen = socket.socket.listen
+
+    def watched(self: socket.socket, backlog: int) -> None:
+        named.append((folder / "run" / "control.sock").exists())
+        listen(self, backlog)
+
+    monkeypatch.setattr(socket.socket, "listen", watched)
+    async with serving(folder) as daemon:
+        assert named == [False]
+        assert json.loads(await said(daemon, b'{"verb": "status"}\n'))
+        assert os.listdir(folder / "run") == ["control.sock"]  # noqa: PTH208  a name is compared
+
+
 async def test_a_folder_that_cannot_be_used_is_told(folder: Path) -> None:
     with pytest.raises(EdgeError, match="SYS-107"):
         await Daemon(folder / ("x" * 200)).control.start()
