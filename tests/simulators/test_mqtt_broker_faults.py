@@ -75,6 +75,7 @@ def test_a_held_puback_comes_when_told(broker: MqttBroker) -> None:
         broker.fault("hold", topic="t")
         send(writer, "1", "2")
         settled(writer, reader)
+        wait_until(lambda: writer.acked)
         assert len(writer.acked) == 1
         assert broker.most_in_flight("writer") == 3
         broker.release()
