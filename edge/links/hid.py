@@ -35,14 +35,17 @@ class HidLink(FdLink):
 
     stuck, lost = "HID-104", "HID-105"
 
-    def __init__(self, fd: int, name: str, tap: Tap, *, simulated: bool) -> None:
+    def __init__(self, fd: int, name: str, tap: Tap, taken: Kind | None, *, simulated: bool) -> None:
         super().__init__(fd, name, tap)
         self._node = fd
+        self._taken = taken
         self.simulated = simulated
 
     def _release(self) -> None:
         with contextlib.suppress(OSError):
-            os.close(self._node)  # that also ends a grab
+            _give_back(self._node, self._taken)
+        with contextlib.suppress(OSError):
+            os.close(self._node)
 
 
 def open_hid(address: Address, kind: Kind, tap: Tap) -> HidLink:
@@ -67,7 +70,7 @@ def open_hid(address: Address, kind: Kind, tap: Tap) -> HidLink:
         except OSError as error:
             raise _ours(path, kind, error) from error
         undo.pop_all()
-    return HidLink(fd, path, tap, simulated=simulated or is_socket)
+    return HidLink(fd, path, tap, None if is_socket else kind, simulated=simulated or is_socket)
 
 
 def _node(found: list[Plugged], address: Address, kind: Kind) -> Plugged:
@@ -98,6 +101,14 @@ def _take(fd: int, path: str, kind: Kind, ids: tuple[int, int] | None) -> None:
         fcntl.ioctl(fd, _EVIOCGRAB, 1)
     else:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _give_back(fd: int, kind: Kind | None) -> None:
+    """End what :func:`_take` began: closing does not, while a child that is being started has the node, too."""
+    if kind == "keys":
+        fcntl.ioctl(fd, _EVIOCGRAB, 0)
+    elif kind == "reports":
+        fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def _ids(fd: int, kind: Kind) -> tuple[int, int]:

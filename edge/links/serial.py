@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import termios
 
@@ -38,6 +39,8 @@ class SerialLink(FdLink):
     def _release(self) -> None:
         with contextlib.suppress(OSError, termios.error):
             termios.tcflush(self._line.fileno(), termios.TCOFLUSH)  # else close() waits until all is sent
+        with contextlib.suppress(OSError):
+            fcntl.flock(self._line.fileno(), fcntl.LOCK_UN)  # else a child that is being started keeps it
         with contextlib.suppress(OSError):
             self._line.close()
 

@@ -32,6 +32,8 @@ class TcpLink(FdLink):
 
     def _release(self) -> None:
         with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)  # else a child that is being started keeps it open
+        with contextlib.suppress(OSError):
             self._connection.close()
 
 
