@@ -67,7 +67,9 @@ bundle: deb ## dist/hall-edge-VERSION-debian12-ARCH.tar: the package and all tha
 wheel: setup-demo ## dist/hall_edge-VERSION-py3-none-any.whl
 	sh debian/build wheel
 
-package-test: bundle wheel ## install, upgrade, downgrade, remove and purge the package in a clean Debian 12 (needs root)
+# The Debian to install in is made meanwhile: it takes as long as the package.
+package-test: setup-package ## install, upgrade, downgrade, remove and purge the package in a clean Debian 12 (needs root)
+	@$(BIN)/python -m tests.package.chroot & debian=$$!; $(MAKE) --no-print-directory bundle wheel && wait $$debian
 	$(BIN)/python -m pytest --package-test tests/package $(PYTEST_ARGS)
 
 vm-test: setup-test setup-vm deb ## the package in an emulated PC: plugs, power cuts, watchdog (needs root; over an hour; docs/vm-lab.md)

@@ -22,7 +22,10 @@ ENTER = 'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chr
 
 
 def base() -> Path:
-    """Return the archive of a fresh minimal Debian 12, made from the sources of this machine's apt."""
+    """Return the archive of a fresh minimal Debian 12, made from the sources of this machine's apt; root only."""
+    if os.geteuid() != 0:
+        raise SystemExit("a chroot needs root: run `sudo make package-test`")
+    BUILD.mkdir(parents=True, exist_ok=True)
     archive = BUILD / "base.tar"
     if archive.exists() and time.time() - archive.stat().st_mtime < WEEK_S:
         return archive
@@ -124,3 +127,7 @@ class Chroot:
                     status = path.lstat()
                     listed[inside] = f"{status.st_mode:o} {status.st_uid}:{status.st_gid}"
         return listed
+
+
+if __name__ == "__main__":
+    base()
