@@ -23,22 +23,31 @@ WORDS_HELP = """words without a device:
   repeat [N] … end    N times, or for ever
 actions of every device (answer=HEX: only the answer to this command; times=N: the next N answers):"""
 
+WRITTEN_S = 1.0
+"""So long a line may take to be written when the program ends: its reader may have stopped reading."""
+
 
 class Session:
     """Play a scenario and the lines of standard input on a bench, and report what is done."""
 
     def __init__(self, bench: Bench, out: TextIO, complaints: TextIO) -> None:
         self.failed = False
+        self._writing = threading.Lock()
         self._bench = bench
         self._out = out
         self._complaints = complaints
 
     def say(self, text: str) -> None:
         """Write one line at once; a reader that has gone is no reason to stop the devices."""
-        try:
-            print(text, file=self._out, flush=True)
-        except BrokenPipeError:
-            self._out = Path(os.devnull).open("w")  # noqa: SIM115 - lives as long as the session
+        with self._writing:
+            try:
+                print(text, file=self._out, flush=True)
+            except BrokenPipeError:
+                self._out = Path(os.devnull).open("w")  # noqa: SIM115 - lives as long as the session
+
+    def end(self) -> None:
+        """Let nobody write any more: an interpreter that ends while a thread does aborts."""
+        self._writing.acquire(timeout=WRITTEN_S)
 
     def report(self, step: Step) -> None:
         """Tell which action is done: device and action only, as the rest may name a person."""
@@ -72,7 +81,8 @@ class Session:
 
     def complain(self, error: ScenarioError) -> None:
         """Write what is wrong with a line."""
-        print(error, file=self._complaints, flush=True)
+        with self._writing:
+            print(error, file=self._complaints, flush=True)
 
 
 def lines_of(descriptor: int) -> Iterator[str]:
@@ -155,6 +165,7 @@ def serve(options: argparse.Namespace, stop: "SimpleQueue[str]") -> int:
         if scenario is not None:
             threading.Thread(target=play_scenario, daemon=True).start()
         stop.get()
+    session.end()
     return 1 if session.failed else 0
 
 

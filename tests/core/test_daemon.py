@@ -140,6 +140,7 @@ def test_nonsense_from_the_broker_harms_nothing(window: WindowUnderTest) -> None
 
     window.tap.publish("status", {"state": "online", "epoch": epoch, "boot": "another PC", "since": "today"})
     wait_until(lambda: window.status()["health"]["link"].get("code") == "MQT-112", what="two PCs with one name")
+    wait_until(lambda: any(b"another PC" in body for _, body, _ in list(window.tap.messages)), what="we hear it, too")
     window.tap.messages[:] = [message for message in window.tap.messages if message[0] != f"{BASE}/status"]  # our own
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections import defaultdict
@@ -66,4 +67,6 @@ def exposure(path: Path) -> tuple[float, set[str]]:
     line = next(line for line in done.stdout.splitlines() if "Overall exposure level" in line)
     rows = subprocess.run([*command, "--json=short"], capture_output=True, text=True, timeout=30, check=True)
     against = {row["json_field"] for row in json.loads(rows.stdout) if row["set"] is False}
-    return float(line.rpartition(":")[2].split()[0]), against
+    figure = re.search(r": ([\d.]+) ", line)  # behind it stands a face, which is another one without UTF-8
+    assert figure is not None, line
+    return float(figure[1]), against

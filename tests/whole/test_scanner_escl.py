@@ -94,7 +94,8 @@ def test_a_scanner_that_is_switched_off_in_a_job_is_lost_and_comes_back(window: 
     window.tap.wait_events("page", 2)
     window.do("scanner-1 unplug")
     completion = asked.completion()
-    assert (completion["code"], completion["error"]["code"]) == ("device-error", "ESC-107")
+    assert completion["code"] == "device-error"
+    assert completion["error"]["code"] in ("ESC-102", "ESC-107")  # off between two answers, or within one
     (stopped,) = window.tap.wait_events("scan-stopped")
     assert stopped["data"]["reason"] == "device-lost"
     assert stopped["data"]["pages"] == len(window.tap.events("page"))

@@ -83,6 +83,7 @@ async def _in_a_hurry(stage: Stage, seed: int) -> None:
     await stage.act("id-1 remove")
     await stage.event("id-card.removed")
     session = await stage.evaluate()
+    await stage.act("pad-1 wait-request 10")  # what has not begun is not interrupted
     await stage.cancel("pad-1")
     await session
 
