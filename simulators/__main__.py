@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TextIO
@@ -23,31 +24,18 @@ WORDS_HELP = """words without a device:
   repeat [N] … end    N times, or for ever
 actions of every device (answer=HEX: only the answer to this command; times=N: the next N answers):"""
 
-WRITTEN_S = 1.0
-"""So long a line may take to be written when the program ends: its reader may have stopped reading."""
-
 
 class Session:
     """Play a scenario and the lines of standard input on a bench, and report what is done."""
 
-    def __init__(self, bench: Bench, out: TextIO, complaints: TextIO) -> None:
+    def __init__(self, bench: Bench) -> None:
         self.failed = False
-        self._writing = threading.Lock()
         self._bench = bench
-        self._out = out
-        self._complaints = complaints
 
     def say(self, text: str) -> None:
         """Write one line at once; a reader that has gone is no reason to stop the devices."""
-        with self._writing:
-            try:
-                print(text, file=self._out, flush=True)
-            except BrokenPipeError:
-                self._out = Path(os.devnull).open("w")  # noqa: SIM115 - lives as long as the session
-
-    def end(self) -> None:
-        """Let nobody write any more: an interpreter that ends while a thread does aborts."""
-        self._writing.acquire(timeout=WRITTEN_S)
+        with suppress(BrokenPipeError):
+            write_line(sys.stdout, text)
 
     def report(self, step: Step) -> None:
         """Tell which action is done: device and action only, as the rest may name a person."""
@@ -81,8 +69,14 @@ class Session:
 
     def complain(self, error: ScenarioError) -> None:
         """Write what is wrong with a line."""
-        with self._writing:
-            print(error, file=self._complaints, flush=True)
+        write_line(sys.stderr, str(error))
+
+
+def write_line(out: TextIO, text: str) -> None:
+    """Write a line without the lock of *out*: Python aborts where a thread has it when the program ends."""
+    rest = f"{text}\n".encode("utf-8", errors="replace")
+    while rest:
+        rest = rest[os.write(out.fileno(), rest) :]
 
 
 def lines_of(descriptor: int) -> Iterator[str]:
@@ -145,7 +139,7 @@ def arguments() -> argparse.ArgumentParser:
 def serve(options: argparse.Namespace, stop: "SimpleQueue[str]") -> int:
     """Plug everything, say ``ready``, obey until told to stop."""
     with Bench(options.dir, options.seed) as bench:
-        session = Session(bench, sys.stdout, sys.stderr)
+        session = Session(bench)
         for text in options.devices:
             add_device(bench, text)
         scenario = read_scenario(options.scenario) if options.scenario else None
@@ -165,7 +159,6 @@ def serve(options: argparse.Namespace, stop: "SimpleQueue[str]") -> int:
         if scenario is not None:
             threading.Thread(target=play_scenario, daemon=True).start()
         stop.get()
-    session.end()
     return 1 if session.failed else 0
 
 

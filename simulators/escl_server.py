@@ -80,6 +80,8 @@ class EsclServer:
 
     def frozen(self) -> bool:
         """Wait while the scanner is frozen; returns whether it was unplugged meanwhile."""
+        if not self.thawed.is_set():
+            self.count("held")
         while not self.thawed.wait(0.02):
             if self._off.is_set():
                 return True
